@@ -1,0 +1,39 @@
+"""cnnlstm: forecast a CSV time series with a CNN-LSTM that needs no tuning.
+
+    import cnnlstm_cli as c
+
+    run = c.train("demand.csv", "runs/demand", horizon=24)
+    c.Run.open("runs/demand").predict("demand.csv")
+    c.inspect("runs/demand")
+
+The names are loaded when they are first used: importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from cnnlstm_cli.errors import CnnlstmError
+    from cnnlstm_cli.forecast import Run, predict
+    from cnnlstm_cli.inspection import inspect
+    from cnnlstm_cli.training import train
+
+__all__ = ["CnnlstmError", "Run", "__version__", "inspect", "predict", "train"]
+
+HOMES = {
+    "CnnlstmError": "errors",
+    "Run": "forecast",
+    "inspect": "inspection",
+    "predict": "forecast",
+    "train": "training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{HOMES[name]}"), name)
