@@ -1,0 +1,139 @@
+"""Rows as they came -> rows on an even grid of times. Whatever is mended is counted and its first place kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnlstm_cli.series.frequency import Frequency, Times
+
+Numbers = NDArray[np.float64]
+SHORTEST_LIMIT = 3
+ON_GRID = 0.9
+
+
+@dataclass(frozen=True)
+class Mending:
+    """One kind of mending: what it was, how many rows or cells, and at which time first (None: the whole file)."""
+
+    what: str
+    count: int
+    first: np.generic | None = None
+
+
+@dataclass(frozen=True)
+class Block:
+    """One series: (rows,) ascending times and (rows, columns) values."""
+
+    times: Times
+    values: Numbers
+
+
+def gap_limit(frequency: Frequency) -> int:
+    """The longest gap, in rows, that is filled by a straight line: a quarter of the shortest season, at least 3."""
+    return max([SHORTEST_LIMIT, *(season // 4 for season in frequency.suggested_seasons()[:1])])
+
+
+def in_order(block: Block) -> tuple[Block, list[Mending]]:
+    """Rows by ascending time, one each: newest-first files are turned, others sorted; of doubled the last stays."""
+    mended = []
+    steps = np.diff(block.times).astype(np.int64)
+    if (steps < 0).any():
+        turned = bool((steps <= 0).all())
+        order = np.arange(len(block.times))[::-1] if turned else np.argsort(block.times, kind="stable")
+        count = len(block.times) if turned else int((steps < 0).sum())
+        first = None if turned else block.times[1:][steps < 0][0]
+        mended.append(Mending("rows newest first, turned" if turned else "rows out of order, sorted", count, first))
+        block = Block(block.times[order], block.values[order])
+    again = np.append(block.times[1:] == block.times[:-1], [False])
+    if again.any():
+        mended.append(Mending("doubled stamps, the last row kept", int(again.sum()), block.times[again][0]))
+        block = Block(block.times[~again], block.values[~again])
+    return block, mended
+
+
+def observed(block: Block) -> tuple[Block, list[Mending]]:
+    """Without the rows at the end in which every column is empty: they announce a time and observe nothing."""
+    known = np.flatnonzero(~np.isnan(block.values).all(axis=1))
+    end = known[-1] + 1 if len(known) else len(block.times)
+    if end == len(block.times):
+        return block, []
+    mended = [Mending("rows at the end without any target, not used", len(block.times) - end, block.times[end])]
+    return Block(block.times[:end], block.values[:end]), mended
+
+
+def follows(block: Block, frequency: Frequency) -> bool:
+    """Whether the rows lie on the grid of a frequency (nine in ten of them), mostly on one time after the other."""
+    grid = frequency.grid(block.times[0], block.times[-1])
+    on = np.isin(block.times, grid)
+    steps = np.diff(np.searchsorted(grid, block.times[on]))
+    single = not len(steps) or np.bincount(steps).argmax() == 1
+    return bool(on.mean() >= ON_GRID and single)
+
+
+def on_grid(block: Block, frequency: Frequency) -> tuple[Block, list[Mending]]:
+    """Every time of the frequency from the first row to the last; rows that were not there are NaN.
+
+    Rows between two times of the grid are dropped and counted.
+    """
+    grid = frequency.grid(block.times[0], block.times[-1])
+    mended = []
+    place = np.searchsorted(grid, block.times)
+    fits = place < len(grid)
+    fits[fits] = grid[place[fits]] == block.times[fits]
+    if not fits.all():
+        mended.append(Mending("rows off the step, dropped", int((~fits).sum()), block.times[~fits][0]))
+    values = np.full((len(grid), block.values.shape[1]), np.nan)
+    values[place[fits]] = block.values[fits]
+    missing = np.ones(len(grid), dtype=bool)
+    missing[place[fits]] = False
+    if missing.any():
+        mended.append(Mending("missing rows", int(missing.sum()), grid[missing][0]))
+    return Block(grid, values), mended
+
+
+def without_gaps(block: Block, limit: int | None) -> tuple[Block, list[Mending]]:
+    """Gaps inside a column of up to `limit` rows are filled by a straight line (None: of any length, ends held level).
+
+    Longer ones stay NaN: no window is laid over them.
+    """
+    infinite = np.isinf(block.values)
+    values = np.where(infinite, np.nan, block.values)
+    gone = np.isnan(values)
+    filled = np.column_stack([_filled(column, limit) for column in values.T]) if gone.any() else values
+    mended = []
+    for what, cells in (
+        ("infinite values, taken as missing", infinite),
+        ("missing values, filled by a straight line", gone & ~np.isnan(filled)),
+        ("missing values in long gaps, left out", np.isnan(filled)),
+    ):
+        if cells.any():
+            mended.append(Mending(what, int(cells.sum()), block.times[cells.any(axis=1)][0]))
+    return Block(block.times, filled), mended
+
+
+def _filled(column: Numbers, limit: int | None) -> Numbers:
+    gone = np.isnan(column)
+    known = np.flatnonzero(~gone)
+    if not len(known) or not gone.any():
+        return column
+    line = np.interp(np.arange(len(column)), known, column[known])
+    if limit is None:
+        return line
+    # how far apart the known rows around each row are, less one: the length of its gap
+    after = np.searchsorted(known, np.arange(len(column)))
+    inside = (after > 0) & (after < len(known))
+    length = np.full(len(column), limit + 1)  # at either end there is no line to draw
+    length[inside] = known[after[inside]] - known[after[inside] - 1] - 1
+    return np.where(gone & (length > limit), np.nan, line)
+
+
+def total(mendings: list[Mending]) -> tuple[Mending, ...]:
+    """The same kinds of mending of many series added up; the first place is that of the first series that has one."""
+    summed: dict[str, Mending] = {}
+    for each in mendings:
+        before = summed.get(each.what)
+        summed[each.what] = Mending(each.what, each.count + before.count, before.first) if before else each
+    return tuple(summed.values())

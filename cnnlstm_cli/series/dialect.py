@@ -1,0 +1,205 @@
+"""How a CSV is written: compression, encoding, delimiter, decimal mark. Found from its first bytes."""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import csv
+import gzip
+import hashlib
+import io
+import lzma
+import re
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from cnnlstm_cli.errors import DataError, InputError
+
+SAMPLE_BYTES = 1 << 18
+SAMPLE_LINES = 200
+DELIMITERS = ",;\t|"
+DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+
+
+# The first bytes tell, not the file's name: a .csv that is really a .gz reads all the same.
+COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"BZh": "bzip2", b"PK\x03\x04": "zip"}
+DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+
+
+class Source:
+    """A CSV to read, as often as need be: a path, or standard input for `-` (kept in memory)."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Raises InputError when there is no such file, or it can't be read."""
+        self.name = "standard input" if str(path) == "-" else str(path)
+        self._bytes = sys.stdin.buffer.read() if str(path) == "-" else None
+        self._path = Path(path)
+        self._open_raw().close()
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """The decompressed bytes, from the start. Raises DataError where they can't be decompressed."""
+        with self._open_raw() as raw:
+            start = raw.read(8)
+            raw.seek(0)
+            kind = next((kind for magic, kind in COMPRESSIONS.items() if start.startswith(magic)), None)
+            try:
+                with _decompressed(raw, kind) as stream:
+                    yield stream
+            except DAMAGED as error:
+                if kind is None:
+                    raise
+                raise DataError(f"{self.name}: damaged {kind} file: {error}. Compress it again.") from None
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the bytes as they are stored."""
+        digest = hashlib.sha256()
+        with self._open_raw() as raw:
+            while chunk := raw.read(1 << 20):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    def _open_raw(self) -> BinaryIO:
+        if self._bytes is not None:
+            return io.BytesIO(self._bytes)
+        try:
+            return self._path.open("rb")
+        except IsADirectoryError:
+            raise InputError(f"{self.name} is a directory. Name the CSV file in it.") from None
+        except OSError as error:
+            remedy = "Give the path of a CSV file, or - for standard input."
+            raise InputError(f"{self.name}: {error.strerror}. {remedy}") from None
+
+
+def _decompressed(raw: BinaryIO, kind: str | None) -> BinaryIO:
+    if kind == "gzip":
+        return cast(BinaryIO, gzip.open(raw))
+    if kind == "xz":
+        return cast(BinaryIO, lzma.open(raw))
+    if kind == "bzip2":
+        return cast(BinaryIO, bz2.open(raw))
+    if kind == "zip":
+        archive = zipfile.ZipFile(raw)
+        members = [name for name in archive.namelist() if not name.endswith("/")]
+        if len(members) != 1:
+            raise zipfile.BadZipFile(f"it holds {len(members)} files where a single CSV is wanted")
+        return cast(BinaryIO, archive.open(members[0]))
+    return raw
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How the cells are written, and the column names of the first line."""
+
+    delimiter: str
+    decimal: str
+    encoding: str
+    header: tuple[str, ...]
+
+    def unusual(self) -> str | None:
+        """What a reader should be told about it: None for commas, decimal points and UTF-8."""
+        notes = []
+        if self.delimiter != ",":
+            notes.append(f"delimiter {DELIMITER_NAMES[self.delimiter]}")
+        if self.decimal != ".":
+            notes.append("decimal comma")
+        if not self.encoding.startswith("utf-8"):
+            notes.append(f"encoding {self.encoding}")
+        return ", ".join(notes) or None
+
+
+def find_dialect(source: Source) -> Dialect:
+    """The dialect of `source`, from its first 256 KiB.
+
+    Raises DataError for an empty file, binary data, a missing header line, or two columns of one name.
+    """
+    with source.open() as stream:
+        start = stream.read(SAMPLE_BYTES)
+    encoding = _encoding(start)
+    text = start.decode(encoding, errors="replace").lstrip("\ufeff")
+    if not text.strip():
+        raise DataError(f"{source.name} is empty. A header line and rows of numbers are needed.")
+    if "\0" in text:
+        raise DataError(f"{source.name} holds NUL bytes: it is no CSV, or a damaged one. Export it as CSV text again.")
+    delimiter = _delimiter(text)
+    rows = _rows(text, delimiter)
+    header = tuple(name.strip() for name in rows[0])
+    _check_header(source.name, header)
+    return Dialect(delimiter, _decimal(rows[1:], delimiter), encoding, header)
+
+
+def _encoding(start: bytes) -> str:
+    for mark, encoding in BYTE_ORDER_MARKS.items():
+        if start.startswith(mark):
+            return encoding
+    try:
+        # a character may be cut in two at the end of the sample
+        start[: start.rfind(b"\n") + 1 or None].decode("utf-8")
+    except UnicodeDecodeError:
+        return "cp1252"  # what spreadsheets on Windows write
+    return "utf-8"
+
+
+def _rows(text: str, delimiter: str) -> list[list[str]]:
+    """The first rows of a sample; its last line may be cut, so it is left out when there are others."""
+    lines = io.StringIO(text, newline="")
+    rows = []
+    try:
+        for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True):
+            if row:
+                rows.append(row)
+            if len(rows) > SAMPLE_LINES:
+                break
+    except csv.Error:  # a cell longer than csv's limit: judge by the rows before it
+        pass
+    return rows if len(rows) < 3 else rows[:-1]
+
+
+def _delimiter(text: str) -> str:
+    """The delimiter that cuts most lines into as many cells as the header, and the header into most."""
+
+    def fit(delimiter: str) -> tuple[float, int]:
+        rows = _rows(text, delimiter)
+        width = len(rows[0]) if rows else 0
+        body = rows[1:] or rows
+        agree = sum(len(row) == width for row in body) / max(1, len(body))
+        return (agree if width > 1 else 0.0, width)
+
+    best = max(DELIMITERS, key=fit)
+    if fit(best)[1] > 1:
+        return best
+    return ";" if "," in text else ","  # a single column: a comma in its cells can only be a decimal comma
+
+
+def _decimal(rows: list[list[str]], delimiter: str) -> str:
+    cells = [cell.strip() for row in rows for cell in row]
+    comma = any(re.fullmatch(r"[+-]?\d+,\d+", cell) for cell in cells)
+    point = any(re.fullmatch(r"[+-]?\d+\.\d+", cell) for cell in cells)
+    return "," if comma and not point and delimiter != "," else "."
+
+
+def _check_header(name: str, header: tuple[str, ...]) -> None:
+    doubled = sorted({column for column in header if header.count(column) > 1})
+    if _all_numbers(header) and not _counts_up(header):
+        raise DataError(f"{name}, line 1: the first line holds numbers, not column names. Put a header line before it.")
+    if doubled:
+        places = [str(place + 1) for place, column in enumerate(header) if column == doubled[0]]
+        raise DataError(
+            f"{name}, line 1: {len(places)} columns are named {doubled[0]!r} (columns {', '.join(places)}). "
+            "Give each column a name of its own."
+        )
+
+
+def _all_numbers(cells: tuple[str, ...]) -> bool:
+    return all(re.fullmatch(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?", cell) for cell in cells)
+
+
+def _counts_up(cells: tuple[str, ...]) -> bool:
+    """0, 1, 2, ... or 1, 2, 3, ...: what pandas writes for columns without names."""
+    return [*cells] in ([str(k) for k in range(len(cells))], [str(k + 1) for k in range(len(cells))])

@@ -1,0 +1,233 @@
+"""Where data enters: a CSV or a data frame -> Table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cnnlstm_cli.config import DataSpec
+from cnnlstm_cli.errors import DataError, UsageError, did_you_mean
+from cnnlstm_cli.series.cleaning import (
+    Block,
+    Mending,
+    follows,
+    gap_limit,
+    in_order,
+    observed,
+    on_grid,
+    total,
+    without_gaps,
+)
+from cnnlstm_cli.series.dialect import Source
+from cnnlstm_cli.series.frequency import Frequency, Times, find_frequency
+from cnnlstm_cli.series.sheet import CsvReader, Sheet, sheet_from_frame
+from cnnlstm_cli.series.table import Schema, Table
+from cnnlstm_cli.series.timecolumn import TimeColumn, find_time, text_columns
+
+Data: TypeAlias = "str | Path | pd.DataFrame"
+
+
+def read_training(data: Data, spec: DataSpec) -> Table:
+    """A table to train on: columns, times and step found from the data where `spec` does not name them.
+
+    Raises InputError, DataError or UsageError as cli.md's list of errors has it.
+    """
+    sheet, fingerprint = _open(data, spec.id, spec.time[0] if spec.time_format and spec.time else None)
+    _require(sheet, [*spec.time, *spec.target, *([spec.id] if spec.id else [])])
+    time = find_time(sheet, spec.time, spec.time_format)
+    targets, left_out = _targets(sheet, spec, time)
+    rows = _rows(sheet, time, targets, spec.id)
+    frequency = Frequency(spec.freq) if spec.freq else _find_frequency(sheet, rows, time)
+    schema = Schema(time, frequency, targets, spec.id)
+    table = _assemble(sheet, schema, rows, limit=gap_limit(frequency))
+    empty = [name for name, column in zip(targets, table.values.T, strict=True) if np.isnan(column).all()]
+    if empty:
+        raise DataError(f"{sheet.name}: column {empty[0]!r} has no numbers at all. Leave it out with --target.")
+    return replace(table, left_out=left_out, fingerprint=fingerprint)
+
+
+def read_recent(data: Data, schema: Schema, rows: int) -> Table:
+    """The newest `rows` rows of each series, with the columns and the step of a run; gaps of any length are filled.
+
+    Rows at the end whose targets are all empty are no observations and are dropped. What is older is not looked at, so
+    that only mendings that the forecast depends on are told.
+
+    Raises DataError when a column is missing or the rows follow another step, InputError when there is no file.
+    """
+    sheet, fingerprint = _open(data, schema.id, schema.time.names[0] if schema.time.format else None)
+    _require(sheet, schema.columns)
+    time = schema.time
+    if time.dated:
+        time = find_time(sheet, time.names)
+        if time.dated != schema.time.dated:
+            raise DataError(f"{sheet.name}: column {time.names[0]!r} holds no dates; the run was trained on dates.")
+    table = _assemble(sheet, replace(schema, time=time), _rows(sheet, time, schema.targets, schema.id), newest=rows)
+    return replace(table, fingerprint=fingerprint)
+
+
+def _open(data: Data, *as_text: str | None) -> tuple[Sheet, str]:
+    """The sheet and its fingerprint; the columns `as_text` keep their leading zeros."""
+    if isinstance(data, pd.DataFrame):
+        sheet = sheet_from_frame(data)
+        hashed = pd.util.hash_pandas_object(sheet.frame, index=False).to_numpy()
+        return sheet, f"pandas-{int(hashed.sum()):016x}"
+    source = Source(data)
+    reader = CsvReader.open(source)
+    return reader.read(text_columns(reader.sample, [column for column in as_text if column])), source.fingerprint()
+
+
+def _require(sheet: Sheet, columns: Sequence[str]) -> None:
+    missing = [column for column in columns if column not in sheet.columns]
+    if len(missing) == 1:
+        hint = did_you_mean(missing[0], sheet.columns)
+        raise DataError(f"{sheet.name} has no column {missing[0]!r}. {hint}")
+    if missing:
+        raise DataError(
+            f"{sheet.name} has no columns {', '.join(map(repr, missing))}. It has: {', '.join(sheet.columns)}."
+        )
+
+
+def _targets(sheet: Sheet, spec: DataSpec, time: TimeColumn) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """The columns to forecast, and those left out with the reason."""
+    taken = {*time.names, *((spec.id,) if spec.id else ())}
+    if spec.target:
+        twice = [name for name in spec.target if name in taken or spec.target.count(name) > 1]
+        if twice:
+            raise UsageError(f"column {twice[0]!r} can't be the target and something else as well. Name it once.")
+        return spec.target, ()
+    targets, left_out = [], []
+    for column in sheet.columns:
+        if column in taken:
+            continue
+        if reason := _unfit(sheet, column):
+            left_out.append((column, reason))
+        else:
+            targets.append(column)
+    if not targets:
+        raise DataError(f"{sheet.name} has no column of numbers to forecast. Its columns: {', '.join(sheet.columns)}.")
+    return tuple(targets), tuple(left_out)
+
+
+def _unfit(sheet: Sheet, column: str) -> str | None:
+    """Why a column is no target unless it is named; None when it is one.
+
+    Raises DataError for a column of numbers with a few texts in it: leaving it out in silence would be a surprise.
+    """
+    cells = pd.to_numeric(sheet.frame[column], errors="coerce").to_numpy(dtype=np.float64)
+    if _counts_rows(cells):
+        return "counts the rows"
+    if not sheet.is_number(column):
+        if stray := sheet.stray_text(column):
+            raise DataError(f"{stray}. Mend or empty the cell, or leave the column out by naming others with --target.")
+        return "text"
+    return "empty" if np.isnan(cells).all() else None
+
+
+def _counts_rows(cells: NDArray[np.float64]) -> bool:
+    """Whether the cells go up (or down) by the same step from row to row, holes aside."""
+    known = np.flatnonzero(~np.isnan(cells))
+    if len(known) < max(3, 0.9 * len(cells)):
+        return False
+    slopes = np.diff(cells[known]) / np.diff(known)
+    return bool(slopes[0] != 0 and (slopes == slopes[0]).all())
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows with a time, sorted into series but otherwise as they came."""
+
+    times: Times
+    values: NDArray[np.float64]
+    starts: NDArray[np.int64]
+    ids: tuple[str, ...]
+    mended: tuple[Mending, ...]
+
+
+def _rows(sheet: Sheet, time: TimeColumn, targets: Sequence[str], id_column: str | None) -> _Rows:
+    stamps = time.parse(sheet)
+    values = np.column_stack([sheet.numbers(target) for target in targets])
+    named = sheet.frame[id_column] if id_column else pd.Series("", index=stamps.index)
+    keep = (stamps.notna() & named.notna()).to_numpy()
+    mended = (Mending("rows without a time or an id, dropped", int((~keep).sum())),) if not keep.all() else ()
+    if not keep.any():
+        raise DataError(f"{sheet.name}: no row has a time. Name the time column with --time.")
+    codes, ids = pd.factorize(named[keep].astype(str))
+    order = np.argsort(codes, kind="stable")
+    times = stamps[keep].to_numpy(dtype="datetime64[us]" if time.dated else np.int64)[order]
+    starts = np.searchsorted(codes[order], np.arange(len(ids)))
+    return _Rows(times, values[keep][order], starts, tuple(ids), mended)
+
+
+def _blocks(rows: _Rows) -> list[Block]:
+    ends = [*rows.starts[1:], len(rows.times)]
+    return [Block(rows.times[a:b], rows.values[a:b]) for a, b in zip(rows.starts, ends, strict=True)]
+
+
+def _find_frequency(sheet: Sheet, rows: _Rows, time: TimeColumn) -> Frequency:
+    if time.kind == "row":
+        return Frequency("1")
+    blocks = [in_order(block)[0] for block in _blocks(rows)]
+    doubled = len(rows.times) - sum(len(block.times) for block in blocks)
+    if doubled * 3 > len(rows.times):
+        raise DataError(_stacked(sheet, time, doubled))
+    starts = np.cumsum([0, *(len(block.times) for block in blocks)])[:-1]
+    where = f"{sheet.name}, column {time.names[0]!r}"
+    return find_frequency(np.concatenate([block.times for block in blocks]), where, starts)
+
+
+def _stacked(sheet: Sheet, time: TimeColumn, doubled: int) -> str:
+    """What to say when times repeat: which column, taken as id, would make them single."""
+    times = list(time.names)
+    for column in sheet.columns:
+        if column not in times and not sheet.frame.duplicated([*times, column]).any():
+            hint = f"If column {column!r} tells the series apart, add --id {column}."
+            break
+    else:
+        hint = "Name the column that tells the series apart with --id, or all time columns with --time."
+    return f"{sheet.name}: {doubled:,} of {len(sheet.frame):,} rows repeat a time: several series stacked? {hint}"
+
+
+def _assemble(sheet: Sheet, schema: Schema, rows: _Rows, limit: int | None = None, newest: int | None = None) -> Table:
+    """The table of rows; `limit` is the longest gap to fill, `newest` how many rows of each series to take."""
+    mended = list(rows.mended)
+    blocks = []
+    for block in _blocks(rows):
+        even, more = _even(sheet, schema, block, newest)
+        filled, holes = without_gaps(even, limit)
+        mended += more + holes
+        blocks.append(filled)
+    lengths = [len(block.times) for block in blocks]
+    return Table(
+        schema=schema,
+        values=np.concatenate([block.values for block in blocks]),
+        times=np.concatenate([block.times for block in blocks]),
+        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        ids=rows.ids,
+        name=sheet.name,
+        read=len(sheet.frame),
+        mended=total(mended),
+        order=tuple(sheet.columns),
+        dialect=sheet.dialect,
+    )
+
+
+def _even(sheet: Sheet, schema: Schema, block: Block, newest: int | None) -> tuple[Block, list[Mending]]:
+    """In order, without the unobserved rows at the end, on the schema's grid. Raises DataError where it is no grid."""
+    block, sorted_ = in_order(block)
+    block, ended = observed(block)
+    if newest is not None:
+        block = Block(block.times[-newest:], block.values[-newest:])
+    if not follows(block, schema.frequency):
+        step = find_frequency(block.times, sheet.name).alias
+        raise DataError(
+            f"{sheet.name}: the rows do not follow the step {schema.frequency.alias!r} but {step!r}. "
+            f"Give rows at {schema.frequency.alias!r}, or train on these with another --freq."
+        )
+    block, gridded = on_grid(block, schema.frequency)
+    return block, sorted_ + ended + gridded

@@ -1,0 +1,205 @@
+"""A CSV file -> named columns of numbers and of text. What the columns mean is decided elsewhere."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cnnlstm_cli.errors import DataError
+from cnnlstm_cli.series.dialect import Dialect, Source, find_dialect
+
+SAMPLE_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The cells of a CSV file, or of a data frame handed in from Python.
+
+    frame   one column per column of the file, in its order: numbers (int64, float64) or text; missing cells are NaN
+    name    what to call it in messages
+    """
+
+    frame: pd.DataFrame
+    name: str
+    source: Source | None = None
+    dialect: Dialect | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """The column names, in the file's order."""
+        return list(self.frame.columns)
+
+    def is_number(self, column: str) -> bool:
+        """Whether every filled cell of `column` is a number (all-empty columns count as numbers)."""
+        kind = self.frame[column].dtype
+        return bool(pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind))
+
+    def stray_text(self, column: str) -> str | None:
+        """Where and what the first text cell of a column is that is numbers for the better part; None for others."""
+        if self.is_number(column):
+            return None
+        filled = self.frame[column].dropna().astype(str)
+        numbers = pd.to_numeric(filled, errors="coerce")
+        if numbers.notna().sum() * 2 < len(filled) or not len(filled):
+            return None
+        row = int(np.flatnonzero(self.frame[column].notna().to_numpy())[numbers.isna().to_numpy()][0])
+        return f"{self.place(row)}, column {column!r}: {self.frame[column].iloc[row]!r} is not a number"
+
+    def place(self, row: int) -> str:
+        """Where row `row` (0 the first after the header) is, as `FILE, line N`; a cell may span several lines."""
+        if self.source is None or self.dialect is None:
+            return f"{self.name}, row {row}"
+        for number, (line, _) in enumerate(_lines(self.source, self.dialect)):
+            if number == row + 1:
+                return f"{self.name}, line {line}"
+        return self.name
+
+    def numbers(self, column: str) -> NDArray[np.float64]:
+        """A column as float64, NaN where empty. Raises DataError where a cell holds text."""
+        if not self.is_number(column):
+            stray = self.stray_text(column)
+            if stray is None:
+                row = int(np.flatnonzero(self.frame[column].notna())[0])
+                cell = self.frame[column].iloc[row]
+                stray = f"{self.place(row)}, column {column!r}: {cell!r} is not a number"
+            raise DataError(f"{stray}. Mend the cell, or leave it empty if the value is missing.")
+        return self.frame[column].to_numpy(dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class CsvReader:
+    """A CSV whose dialect is known: first a look at its first rows as text, then all of it with the right types."""
+
+    source: Source
+    dialect: Dialect
+
+    @classmethod
+    def open(cls, source: Source) -> CsvReader:
+        """Raises InputError or DataError as `Source` and `find_dialect` do."""
+        return cls(source, find_dialect(source))
+
+    @cached_property
+    def sample(self) -> Sheet:
+        """The first rows, every cell as text."""
+        return Sheet(self._read(dtype=str, nrows=SAMPLE_ROWS), self.source.name, self.source, self.dialect)
+
+    def read(self, text: Sequence[str] = ()) -> Sheet:
+        """Every row; the columns `text` stay text, the others are numbers where all their cells are.
+
+        Raises DataError for a file without rows, a row of another length than the header, or an unclosed quote.
+        """
+        frame = self._read(dtype=dict.fromkeys(text, str))
+        if not len(frame):
+            raise DataError(f"{self.source.name} has a header line and no rows. Rows of numbers are needed below it.")
+        return Sheet(frame, self.source.name, self.source, self.dialect)
+
+    def _read(self, **options: object) -> pd.DataFrame:
+        try:
+            with self.source.open() as stream, warnings.catch_warnings():
+                # pandas drops cells beyond the header with no more than this warning
+                warnings.simplefilter("error", pd.errors.ParserWarning)
+                return self._parse(stream, **options)
+        except pd.errors.ParserWarning:
+            self._refuse_long_rows()
+            with self.source.open() as stream, warnings.catch_warnings():
+                warnings.simplefilter("ignore", pd.errors.ParserWarning)  # every extra cell is empty
+                return self._parse(stream, **options)
+        except UnicodeDecodeError as error:
+            if self.dialect.encoding == "cp1252":
+                raise DataError(
+                    f"{self.source.name}: not text in UTF-8 nor in cp1252 ({error}). Save it as UTF-8."
+                ) from None
+            return replace(self, dialect=replace(self.dialect, encoding="cp1252"))._read(**options)
+        except pd.errors.ParserError as error:
+            raise DataError(f"{self.source.name}: {_said_plainly(str(error))}") from None
+
+    def _parse(self, stream: object, **options: object) -> pd.DataFrame:
+        frame: pd.DataFrame = pd.read_csv(  # type: ignore[call-overload]
+            stream,
+            sep=self.dialect.delimiter,
+            decimal=self.dialect.decimal,
+            encoding=self.dialect.encoding,
+            header=0,
+            names=list(self.dialect.header),
+            index_col=False,
+            skipinitialspace=True,
+            low_memory=False,
+            **options,
+        )
+        # a delimiter at the end of every line makes a last column without a name and without cells
+        if frame.columns[-1] == "" and frame[""].isna().all():
+            frame = frame.drop(columns="")
+        return frame
+
+    def _refuse_long_rows(self) -> None:
+        width = len(self.dialect.header)
+        for line, row in _lines(self.source, self.dialect):
+            if any(cell.strip() for cell in row[width:]):
+                raise DataError(
+                    f"{self.source.name}, line {line}: {len(row)} cells under a header of {width}. "
+                    "Remove the extra cells, or name their columns."
+                )
+
+
+def sheet_from_frame(frame: pd.DataFrame) -> Sheet:
+    """A data frame from Python as a sheet; an index that holds stamps becomes the first column.
+
+    Raises DataError for two columns of one name, or no rows.
+    """
+    if isinstance(frame.index, (pd.DatetimeIndex, pd.PeriodIndex)):
+        name = frame.index.name or "time"
+        stamps = frame.index.to_timestamp() if isinstance(frame.index, pd.PeriodIndex) else frame.index
+        frame = frame.set_axis(stamps.rename(name)).reset_index()
+    frame = frame.reset_index(drop=True)
+    frame.columns = frame.columns.map(str)
+    doubled = frame.columns[frame.columns.duplicated()]
+    if len(doubled):
+        raise DataError(f"the data frame has two columns named {doubled[0]!r}. Give each a name of its own.")
+    if not len(frame):
+        raise DataError("the data frame has no rows.")
+    for column in frame.columns:
+        if pd.api.types.is_datetime64_any_dtype(frame[column].dtype):
+            frame[column] = _isoformat(frame[column])
+    return Sheet(frame, "the data frame")
+
+
+def _isoformat(stamps: pd.Series) -> pd.Series:
+    """Stamps as ISO text: without a time when every stamp is at midnight, as a file of days would have them."""
+    days = bool((stamps.dt.tz_localize(None).dropna() == stamps.dt.tz_localize(None).dropna().dt.normalize()).all())
+    pattern = "%Y-%m-%d" if days and stamps.dt.tz is None else "%Y-%m-%d %H:%M:%S"
+    text: pd.Series = stamps.dt.strftime(pattern)
+    if stamps.dt.tz is not None:
+        text = text + stamps.dt.strftime("%z").str.replace(r"(\d\d)$", r":\1", regex=True)
+    return text
+
+
+def _lines(source: Source, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+    """(line number, cells) of every row, the header first, as pandas counts rows: blank lines are none."""
+    with source.open() as raw:
+        text = io.TextIOWrapper(raw, encoding=dialect.encoding, errors="replace", newline="")
+        rows = csv.reader(text, delimiter=dialect.delimiter, skipinitialspace=True)
+        last = 0
+        for row in rows:
+            if row:
+                yield last + 1 if rows.line_num > last + 1 else rows.line_num, row
+            last = rows.line_num
+
+
+def _said_plainly(message: str) -> str:
+    """pandas' tokenizer message in our words; it counts lines from 1, the header among them."""
+    if found := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", message):
+        expected, line, saw = found.groups()
+        remedy = "Remove the extra cells, or quote the cell that holds the delimiter."
+        return f"line {line}: {saw} cells under a header of {expected}. {remedy}"
+    if found := re.search(r"EOF inside string starting at row (\d+)", message):
+        return f"line {int(found[1]) + 1}: a quote is opened and never closed. Close it, or remove it."
+    return f"not readable as CSV: {message.strip()}."

@@ -1,0 +1,205 @@
+"""Time stamps as text: which strptime pattern a column follows, text -> datetime64, and back in the same writing.
+
+A pattern has strptime's directives; `pad` says whether 3 is written `03`, `offset` what stands for %z, and `digits` how
+many decimals %f has, so that what is written looks like what was read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cnnlstm_cli.errors import DataError, UsageError
+
+Stamps = NDArray[np.datetime64]
+
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+# Directives that can be written back exactly as they were read.
+DIRECTIVES: dict[str, Callable[[datetime], str]] = {
+    "%Y": lambda t: f"{t.year:04d}",
+    "%y": lambda t: f"{t.year % 100:02d}",
+    "%B": lambda t: MONTHS[t.month - 1],
+    "%b": lambda t: MONTHS[t.month - 1][:3],
+    "%M": lambda t: f"{t.minute:02d}",
+    "%S": lambda t: f"{t.second:02d}",
+    "%p": lambda t: "AM" if t.hour < 12 else "PM",
+}
+PADDED: dict[str, Callable[[datetime], int]] = {
+    "%m": lambda t: t.month,
+    "%d": lambda t: t.day,
+    "%H": lambda t: t.hour,
+    "%I": lambda t: (t.hour + 11) % 12 + 1,
+}
+DATES = (  # (what it looks like, patterns it may follow; {0} is the separator)
+    (r"\d{4}([-/.])\d{1,2}\1\d{1,2}", ("%Y{0}%m{0}%d",)),
+    (r"\d{4}([-/.])\d{1,2}", ("%Y{0}%m",)),
+    (r"\d{1,2}([-/. ])\d{1,2}\1\d{4}", ("%d{0}%m{0}%Y", "%m{0}%d{0}%Y")),
+    (r"\d{1,2}([-/. ])\d{1,2}\1\d{2}", ("%d{0}%m{0}%y", "%m{0}%d{0}%y")),
+    (r"\d{1,2}([-/])\d{4}", ("%m{0}%Y",)),
+    (r"\d{1,2}([-/. ])[A-Za-z]{3}\1\d{4}", ("%d{0}%b{0}%Y",)),
+    (r"\d{1,2}([-/. ])[A-Za-z]{3}\1\d{2}", ("%d{0}%b{0}%y",)),
+    (r"[A-Za-z]{3}([-/. ])\d{4}", ("%b{0}%Y",)),
+    (r"[A-Za-z]{3}([-/. ])\d{2}", ("%b{0}%y",)),
+    (r"[A-Za-z]{3}( )\d{1,2}, \d{4}", ("%b %d, %Y",)),
+    (r"[A-Za-z]{4,9}( )\d{1,2}, \d{4}", ("%B %d, %Y",)),
+    (r"[A-Za-z]{4,9}( )\d{4}", ("%B %Y",)),
+    (r"\d{8}()", ("%Y%m%d",)),
+)
+TIMES = (
+    (r"\d{1,2}:\d{2}", "%H:%M"),
+    (r"\d{1,2}:\d{2}:\d{2}", "%H:%M:%S"),
+    (r"\d{1,2}:\d{2}:\d{2}\.\d{1,9}", "%H:%M:%S.%f"),
+    (r"\d{1,2}:\d{2} [APap][Mm]", "%I:%M %p"),
+    (r"\d{1,2}:\d{2}:\d{2} [APap][Mm]", "%I:%M:%S %p"),
+)
+FITTING = 0.9
+OFFSET = r"Z|[+-]\d{2}(?::?\d{2})?"
+
+
+@dataclass(frozen=True)
+class StampFormat:
+    """How stamps are written. Times with an offset are held in UTC and written with the offset of the last one."""
+
+    pattern: str
+    pad: bool = True
+    offset: str = ""
+    digits: int = 0
+
+    def parse(self, text: pd.Series) -> pd.Series:
+        """Text -> datetime64[us], in UTC when the pattern has %z; NaT where it does not fit or is empty."""
+        stamps = pd.to_datetime(text, format=self.pattern, errors="coerce", utc="%z" in self.pattern)
+        if stamps.isna().sum() > text.isna().sum() and self.pattern.startswith("%Y-%m-%d"):
+            # ISO 8601 lets a file drop the time at midnight and the decimals at whole seconds
+            stamps = pd.to_datetime(text, format="ISO8601", errors="coerce", utc="%z" in self.pattern)
+        if stamps.dt.tz is not None:
+            stamps = stamps.dt.tz_localize(None)
+        return stamps.astype("datetime64[us]")
+
+    def write(self, stamps: Stamps) -> list[str]:
+        """The reverse of `parse`."""
+        shift = _offset(self.offset)
+        return [self._write(moment + shift) for moment in stamps.astype("datetime64[us]").astype(datetime)]
+
+    def _write(self, moment: datetime) -> str:
+        def cell(found: re.Match[str]) -> str:
+            directive = found[0]
+            if directive in PADDED:
+                return f"{PADDED[directive](moment):0{2 if self.pad else 1}d}"
+            if directive == "%f":
+                return f"{moment.microsecond:06d}".ljust(9, "0")[: self.digits]
+            return self.offset if directive == "%z" else DIRECTIVES[directive](moment)
+
+        return re.sub(r"%[A-Za-z]", cell, self.pattern)
+
+
+def _offset(text: str) -> timedelta:
+    if text in ("", "Z"):
+        return timedelta(0)
+    digits = text[1:].replace(":", "").ljust(4, "0")
+    size = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return -size if text[0] == "-" else size
+
+
+def named_format(pattern: str, text: pd.Series) -> StampFormat:
+    """The format of a pattern the user gave. Raises UsageError for a directive that could not be written back."""
+    known = {*DIRECTIVES, *PADDED, "%f", "%z"}
+    unknown = [directive for directive in re.findall(r"%.", pattern) if directive not in known]
+    if unknown or "%" not in pattern:
+        raise UsageError(
+            f"--time-format {pattern}: {unknown[0] if unknown else 'no directive'} is not supported. "
+            f"Known: {' '.join(sorted(known))}, for example %d/%m/%Y %H:%M."
+        )
+    return _with_writing(pattern, text)
+
+
+def possible_formats(text: pd.Series) -> list[StampFormat]:
+    """The formats that most stamps of a column follow, nine in ten at least; none when it holds no stamps.
+
+    A stray cell is thus no reason not to see the dates around it. All formats returned fit the same number of cells.
+    """
+    filled = text.dropna().astype(str).str.strip()
+    lengths = filled.str.len().sort_values(ascending=False)
+    examples = filled[lengths.drop_duplicates().index]
+    patterns = next((found for found in map(_patterns, examples) if found), [])
+    formats = [_with_writing(pattern, filled) for pattern in patterns]
+    fitting = [int(each.parse(filled).notna().sum()) for each in formats]
+    most = max([FITTING * len(filled), *fitting])
+    return [each for each, count in zip(formats, fitting, strict=True) if count == most]
+
+
+def _patterns(example: str) -> list[str]:
+    for looks, patterns in DATES:
+        date = re.match(rf"(?:{looks})(?=$|[T ]\d)", example)
+        if not date:
+            continue
+        rest = example[date.end() :]
+        if not rest:
+            return [pattern.format(date[1]) for pattern in patterns]
+        for time_looks, time_pattern in TIMES:
+            if time := re.fullmatch(rf"([T ]){time_looks}( ?)({OFFSET})?", rest):
+                tail = f"{time[2]}%z" if time[3] else ""
+                return [pattern.format(date[1]) + time[1] + time_pattern + tail for pattern in patterns]
+    return []
+
+
+def _with_writing(pattern: str, text: pd.Series) -> StampFormat:
+    """The details of writing, read off the stamps themselves."""
+    filled = text.dropna().astype(str).str.strip()
+    last = str(filled.iloc[-1]) if len(filled) else ""
+    single = filled.str.contains(r"(?:^|[^\d:.])\d(?:[^\d]|$)|[^\d]\d:", regex=True)
+    offset = re.search(rf"({OFFSET})$", last) if "%z" in pattern else None
+    decimals = (
+        filled.str.extract(r"\.(\d+)(?:\D|$)", expand=False).dropna() if "%f" in pattern else pd.Series([], dtype=str)
+    )
+    return StampFormat(
+        pattern=pattern,
+        pad=not bool(single.any()),
+        offset=offset[1] if offset else "",
+        digits=int(decimals.str.len().max()) if len(decimals) else 0,
+    )
+
+
+def decide(text: pd.Series, formats: Sequence[StampFormat], where: str) -> StampFormat:
+    """The one format of a column: the only one that fits, or the one that clearly makes its stamps more even.
+
+    Raises DataError when day-first and month-first both fit and are as even.
+    """
+    readings = [each.parse(text) for each in formats]
+    if all(reading.equals(readings[0]) for reading in readings):
+        return formats[0]
+    first, second = sorted((_evenness(reading) for reading in readings), reverse=True)[:2]
+    if first - second >= 0.02:
+        return max(zip(formats, readings, strict=True), key=lambda pair: _evenness(pair[1]))[0]
+    patterns = " or ".join(each.pattern for each in formats)
+    raise DataError(
+        f"{where}: {text.dropna().iloc[0]!r} can be read as {patterns}, and no row decides which. "
+        "Say it with --time-format."
+    )
+
+
+def _evenness(stamps: pd.Series) -> float:
+    """The share of rows that follow the one before by the commonest step, in days or in whole months."""
+    known = stamps.dropna().drop_duplicates()
+    steps = [known.diff().dropna()]
+    if known.dt.day.nunique() == 1:
+        steps.append((known.dt.year * 12 + known.dt.month).diff().dropna())
+    return max((float(step.value_counts(normalize=True).iloc[0]) for step in steps if len(step)), default=0.0)

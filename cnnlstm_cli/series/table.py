@@ -1,0 +1,77 @@
+"""The record everything works on once data has entered: even series, and what their columns are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnlstm_cli.series.cleaning import Mending
+from cnnlstm_cli.series.dialect import Dialect
+from cnnlstm_cli.series.frequency import Frequency, Times
+from cnnlstm_cli.series.timecolumn import TimeColumn
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What the columns of a file are."""
+
+    time: TimeColumn
+    frequency: Frequency
+    targets: tuple[str, ...]
+    id: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column a file must have."""
+        return ((self.id,) if self.id else ()) + self.time.names + self.targets
+
+
+@dataclass(frozen=True)
+class Table:
+    """Even series, one after the other.
+
+    values   (rows, targets) float64; NaN only where a gap was too long to fill
+    times    (rows,) datetime64[us] or int64, evenly spaced and ascending within each series
+    offsets  (series + 1,) int64: series k is rows offsets[k] .. offsets[k+1]-1
+    ids      the name of each series; one empty name when there is no id column
+    read     rows read from the file
+    mended   what was put right
+    left_out columns that are not used, each with the reason
+    """
+
+    schema: Schema
+    values: NDArray[np.float64]
+    times: Times
+    offsets: NDArray[np.int64]
+    ids: tuple[str, ...]
+    name: str
+    read: int
+    mended: tuple[Mending, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
+    order: tuple[str, ...] = ()
+    dialect: Dialect | None = None
+    fingerprint: str = ""
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Rows of each series, (series,)."""
+        return np.diff(self.offsets)
+
+    def stamp(self, time: np.generic) -> str:
+        """A time as the file writes it."""
+        return " ".join(cells[0] for cells in self.schema.time.write(np.array([time])).values())
+
+    def notes(self) -> list[str]:
+        """What a user should be told: how the file is written, if unusual, and what was mended, and where first."""
+        unusual = self.dialect.unusual() if self.dialect else None
+        return [*([f"read with {unusual}"] if unusual else []), *(self._note(each) for each in self.mended)]
+
+    def _note(self, each: Mending) -> str:
+        place = f" (first at {self.stamp(each.first)})" if each.first is not None else ""
+        return f"mended: {each.count:,} {each.what}{place}"
+
+    def mended_counts(self) -> dict[str, int]:
+        """What was mended, {what: how many}."""
+        return {each.what: each.count for each in self.mended}

@@ -1,0 +1,263 @@
+"""Which columns of a sheet hold the time, and how: one stamp, parts side by side, epoch, whole numbers, or none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cnnlstm_cli.errors import DataError
+from cnnlstm_cli.series.sheet import Sheet
+from cnnlstm_cli.series.stamps import StampFormat, decide, named_format, possible_formats
+
+Kind = Literal["stamp", "date+hour", "date+time", "parts", "epoch s", "epoch ms", "integer", "row"]
+
+# Names that columns of each kind go by, lower case, without blanks and underscores.
+HOURS = ("hour", "hr", "hours", "hh", "hourofday")
+CLOCKS = ("time", "clock", "timeofday", "hour", "hr")
+PARTS = (
+    ("year", "yyyy", "yr"),
+    ("month", "mon", "mm", "mnth"),
+    ("day", "dd", "dy", "mday", "dayofmonth"),
+    HOURS,
+    ("minute", "min", "minutes", "mi"),
+)
+TIMES = ("time", "timestamp", "datetime", "date", "ts", "ds", "epoch", "unix", "unixtime", "dt", "stamp", "when", "at")
+STEPS = ("step", "t", "index", "idx", "instant", "period", "n", "row", "obs", "tick", "no", "nr", "")
+EPOCH_UNITS: dict[Kind, tuple[float, float]] = {"epoch s": (1e8, 1e10), "epoch ms": (1e11, 1e13)}  # 1973 to 2286
+
+
+@dataclass(frozen=True)
+class TimeColumn:
+    """Where the time stands in a file, and how it is written.
+
+    names   the columns, none when the rows themselves are the time
+    format  how a text stamp is written (kinds "stamp", "date+hour", "date+time")
+    """
+
+    kind: Kind
+    names: tuple[str, ...] = ()
+    format: StampFormat | None = None
+
+    @property
+    def dated(self) -> bool:
+        """Whether times are dates (datetime64[us]), not whole numbers (int64)."""
+        return self.kind not in ("integer", "row")
+
+    def parse(self, sheet: Sheet) -> pd.Series:
+        """The time of every row, datetime64[us] or Int64; missing where its cells are empty.
+
+        Raises DataError, with the place, for a cell that can't be read.
+        """
+        if self.kind == "row":
+            return pd.Series(np.arange(1, len(sheet.frame) + 1), dtype="Int64")
+        if self.kind == "stamp":
+            return self._parse_text(sheet, sheet.frame[self.names[0]])
+        if self.kind in ("date+hour", "date+time"):
+            return self._parse_date_and_clock(sheet)
+        numbers = [pd.Series(sheet.numbers(name)) for name in self.names]
+        if self.kind == "integer":
+            return self._whole(sheet, numbers[0])
+        if self.kind in EPOCH_UNITS:
+            unit = 1_000_000 if self.kind == "epoch s" else 1_000
+            return (numbers[0] * unit).round().astype("Int64").astype("datetime64[us]")
+        return self._parse_parts(sheet, numbers)
+
+    def _parse_text(self, sheet: Sheet, text: pd.Series) -> pd.Series:
+        if self.format is None:
+            raise ValueError(f"a time column of kind {self.kind} needs a format")
+        text = text.astype("string").str.strip()
+        stamps = self.format.parse(text)
+        self._refuse(sheet, stamps.isna() & text.notna(), text, f"does not follow {self.format.pattern}")
+        return stamps
+
+    def _parse_date_and_clock(self, sheet: Sheet) -> pd.Series:
+        dates = self._parse_text(sheet, sheet.frame[self.names[0]])
+        if self.kind == "date+hour":
+            hours = pd.Series(sheet.numbers(self.names[1]))
+            self._refuse(sheet, (hours < 0) | (hours > 24) | (hours % 1 != 0), hours, "is no hour", column=1)
+            return dates + pd.to_timedelta(hours, unit="h")
+        clock = sheet.frame[self.names[1]].astype("string").str.strip()
+        full = clock.where(clock.str.count(":") != 1, clock + ":00")
+        times = pd.to_timedelta(full, errors="coerce")
+        self._refuse(sheet, times.isna() & clock.notna(), clock, "is no time of day", column=1)
+        return (dates + times).astype("datetime64[us]")
+
+    def _parse_parts(self, sheet: Sheet, numbers: list[pd.Series]) -> pd.Series:
+        names = ("year", "month", "day", "hour", "minute")
+        parts = dict(zip(names, numbers, strict=False))
+        for missing in names[len(numbers) : 3]:
+            parts[missing] = pd.Series(1.0, index=numbers[0].index)
+        stamps = pd.to_datetime(pd.DataFrame(parts), errors="coerce").astype("datetime64[us]")
+        filled = pd.concat(numbers, axis=1).notna().all(axis=1)
+        self._refuse(sheet, stamps.isna() & filled, numbers[0], "is part of no date")
+        return stamps
+
+    def _whole(self, sheet: Sheet, numbers: pd.Series) -> pd.Series:
+        self._refuse(sheet, numbers % 1 != 0, numbers, "is no whole number")
+        return numbers.astype("Int64")
+
+    def _refuse(self, sheet: Sheet, bad: pd.Series, cells: pd.Series, why: str, column: int = 0) -> None:
+        bad = bad.fillna(False).astype(bool) & cells.notna()
+        if bad.any():
+            row = int(np.flatnonzero(bad.to_numpy())[0])
+            raise DataError(
+                f"{sheet.place(row)}, column {self.names[column]!r}: {cells.iloc[row]!r} {why} "
+                f"({int(bad.sum())} such cells). Mend them, or name another time column with --time."
+            )
+
+    def write(self, times: NDArray[np.generic]) -> dict[str, list[str]]:
+        """Times -> the cells of each time column, as the file writes them; `step` from 1 when it has none."""
+        if self.kind == "row":
+            return {"step": [str(int(time)) for time in times]}
+        if self.kind == "integer":
+            return {self.names[0]: [str(int(time)) for time in times]}
+        stamps = times.astype("datetime64[us]")
+        if self.kind in EPOCH_UNITS:
+            unit = 1_000_000 if self.kind == "epoch s" else 1_000
+            return {self.names[0]: [str(int(stamp) // unit) for stamp in stamps.astype(np.int64)]}
+        if self.format is not None:
+            cells = {self.names[0]: self.format.write(stamps)}
+            if self.kind == "date+hour":
+                cells[self.names[1]] = [str(hour) for hour in pd.DatetimeIndex(stamps).hour]
+            elif self.kind == "date+time":
+                cells[self.names[1]] = list(pd.DatetimeIndex(stamps).strftime("%H:%M:%S"))
+            return cells
+        index = pd.DatetimeIndex(stamps)
+        parts = (index.year, index.month, index.day, index.hour, index.minute)
+        return {name: [str(cell) for cell in part] for name, part in zip(self.names, parts, strict=False)}
+
+
+def text_columns(sample: Sheet, as_text: Sequence[str] = ()) -> list[str]:
+    """The columns of a sample (all text) to read as text: those asked for, and those whose cells look like dates."""
+    dates = (column for column in sample.columns if possible_formats(sample.frame[column].head(50)))
+    return list(dict.fromkeys([*(column for column in as_text if column in sample.columns), *dates]))
+
+
+def find_time(sheet: Sheet, named: Sequence[str] = (), time_format: str | None = None) -> TimeColumn:
+    """The time columns of a sheet: those named by the user, else found by looks and names.
+
+    Raises DataError when the named columns hold no time, or a date can be read in two ways.
+    """
+    if named:
+        return _named_time(sheet, list(named), time_format)
+    for column in sheet.columns:
+        if formats := _formats(sheet, column, time_format):
+            return _with_clock(sheet, column, formats)
+    found = _parts(sheet) or _epoch(sheet, sheet.columns) or _integer(sheet, sheet.columns[:1], anyname=True)
+    return found or _integer(sheet, sheet.columns, anyname=False) or TimeColumn("row")
+
+
+def _named_time(sheet: Sheet, named: list[str], time_format: str | None) -> TimeColumn:
+    first, where = named[0], f"{sheet.name}, column {named[0]!r}"
+    if formats := _formats(sheet, first, time_format):
+        if len(named) == 1:
+            return TimeColumn("stamp", (first,), decide(sheet.frame[first], formats, where))
+        return _with_clock(sheet, first, formats, named[1])
+    if len(named) > 1:
+        sheet_of = sheet.frame[named]
+        return _parts(Sheet(sheet_of, sheet.name, sheet.source, sheet.dialect), positional=True) or _no_time(
+            sheet, named
+        )
+    return _epoch(sheet, named) or _year(sheet, first) or _integer(sheet, named, anyname=True) or _no_time(sheet, named)
+
+
+def _no_time(sheet: Sheet, named: list[str]) -> TimeColumn:
+    cell = sheet.frame[named[0]].dropna()
+    example = f", for example {cell.iloc[0]!r}" if len(cell) else ""
+    raise DataError(
+        f"{sheet.name}: column {', '.join(map(repr, named))} holds no stamps, epochs or whole numbers{example}. "
+        "Name the time column with --time and, if need be, how it is written with --time-format."
+    )
+
+
+def _formats(sheet: Sheet, column: str, time_format: str | None) -> list[StampFormat]:
+    if sheet.is_number(column):
+        return []
+    text = sheet.frame[column].astype("string").str.strip()
+    if time_format is None:
+        return possible_formats(text)
+    given = named_format(time_format, text)
+    return [given] if given.parse(text).notna().any() else []
+
+
+def _with_clock(sheet: Sheet, date: str, formats: list[StampFormat], clock: str | None = None) -> TimeColumn:
+    """A date column alone, or together with the hour or clock column beside it when dates repeat."""
+    where = f"{sheet.name}, column {date!r}"
+    # rows of one day would make any reading of the date uneven
+    form = decide(sheet.frame[date].drop_duplicates().astype("string").str.strip(), formats, where)
+    candidates = (
+        [clock] if clock else [name for name in sheet.columns if name != date and _plain(name) in HOURS + CLOCKS]
+    )
+    if "%H" in form.pattern or "%I" in form.pattern or not (clock or sheet.frame[date].duplicated().any()):
+        return TimeColumn("stamp", (date,), form)
+    for name in candidates:
+        if sheet.is_number(name) and sheet.frame[name].between(0, 24).all():
+            return TimeColumn("date+hour", (date, name), form)
+        if (
+            not sheet.is_number(name)
+            and sheet.frame[name].astype(str).str.fullmatch(r"\s*\d{1,2}:\d\d(:\d\d)?\s*").all()
+        ):
+            return TimeColumn("date+time", (date, name), form)
+    return TimeColumn("stamp", (date,), form) if not clock else _no_time(sheet, [clock])
+
+
+def _parts(sheet: Sheet, positional: bool = False) -> TimeColumn | None:
+    """Year, month, day, hour and minute columns, by their names (or in this order)."""
+    if positional:
+        names: list[str] = sheet.columns
+    else:
+        by_name = {_plain(name): name for name in reversed(sheet.columns)}
+        found = [next((by_name[alias] for alias in aliases if alias in by_name), None) for aliases in PARTS]
+        names = [name for name in found[: found.index(None) if None in found else None] if name is not None]
+    if not names or not all(sheet.is_number(name) for name in names):
+        return None
+    years = sheet.frame[names[0]]
+    if not years.between(1000, 3000).all() or (len(names) == 1 and not _year(sheet, names[0])):
+        return None
+    return TimeColumn("parts", tuple(names))
+
+
+def _year(sheet: Sheet, name: str) -> TimeColumn | None:
+    """A column of years alone is the time only when every row has another year."""
+    years = sheet.frame[name]
+    looks = sheet.is_number(name) and years.between(1000, 3000).all() and years.is_unique and len(years) > 1
+    return TimeColumn("parts", (name,)) if looks and _plain(name) in PARTS[0] else None
+
+
+def _epoch(sheet: Sheet, names: Sequence[str]) -> TimeColumn | None:
+    for name in names:
+        if not sheet.is_number(name) or not (_plain(name) in TIMES or name == sheet.columns[0]):
+            continue
+        cells = sheet.frame[name].dropna()
+        for kind, (low, high) in EPOCH_UNITS.items():
+            if len(cells) and cells.between(low, high).all() and _goes_one_way(cells):
+                return TimeColumn(kind, (name,))
+    return None
+
+
+def _integer(sheet: Sheet, names: Sequence[str], anyname: bool) -> TimeColumn | None:
+    """A column of whole numbers that counts up (or down), with a name to match or by one and the same step."""
+    for name in names:
+        if not sheet.is_number(name) or not (anyname or _plain(name) in STEPS + TIMES):
+            continue
+        cells = sheet.frame[name].dropna()
+        counts = len(cells) > 1 and (cells % 1 == 0).all() and _goes_one_way(cells) and len(sheet.columns) > 1
+        if counts and (_plain(name) in STEPS + TIMES or cells.diff().value_counts(normalize=True).iloc[0] > 0.9):
+            return TimeColumn("integer", (name,))
+    return None
+
+
+def _goes_one_way(cells: pd.Series) -> bool:
+    """Nearly every row is above the last (or below: newest first); many series in one file start over now and then."""
+    steps = np.diff(cells.to_numpy(dtype=np.float64))
+    return len(steps) > 0 and max(float((steps > 0).mean()), float((steps < 0).mean())) >= 0.9
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_\-]", "", name).casefold()

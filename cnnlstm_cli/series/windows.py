@@ -1,0 +1,161 @@
+"""Windows over series, by index: nothing is copied out, so memory does not grow with the lookback.
+
+A window is named by its first row `s` in one flat array of rows: rows s .. s+L-1 are its lookback, rows s+L .. s+L+H-1
+its target, with no gap between them. Letters: L lookback, H horizon, C channels.
+
+                 training rows            | validation rows
+    |....................................|...........|
+     [lookback][target]                                  training window: all of it left of the split
+                         [   lookback   ][target]        validation window: its target right of the split
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnlstm_cli.errors import DataError
+from cnnlstm_cli.series.scaler import Scaler
+from cnnlstm_cli.series.table import Table
+
+Index = NDArray[np.int64]
+
+VALIDATION_SHARE = 0.2
+FEWEST_WINDOWS = 8  # batch normalisation and a validation loss mean little with fewer
+MOST_VALIDATION_WINDOWS = 10_000  # more only cost time: the error of their mean loss is already below a percent
+SEASONS_SEEN = 14  # how many seasons the network looks back: two weeks of days, enough for a weekly rhythm
+LONGEST_LOOKBACK = 2_016  # rows; of longer seasons two are enough, or training takes too long
+HORIZONS_SEEN = 8  # without a season: how many horizons
+LARGEST_SHARE = 3  # the lookback takes at most a third of the training rows, so that windows remain
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What a network is trained on.
+
+    values      (rows, C) float32, scaled, series one after the other, no missing value inside any window
+    lookback    L
+    horizon     H
+    training    (n,) int64, first rows of the training windows
+    validation  (m,) int64, first rows of the validation windows
+    """
+
+    values: NDArray[np.float32]
+    lookback: int
+    horizon: int
+    training: Index
+    validation: Index
+
+
+@dataclass(frozen=True)
+class Split:
+    """How many rows of each series, from its start, are training rows, (series,); the rest is for validation."""
+
+    training: Index
+    lengths: Index
+
+    def rows(self) -> tuple[int, int]:
+        """(training rows, validation rows) over all series."""
+        return int(self.training.sum()), int((self.lengths - self.training).sum())
+
+
+def split(lengths: Index, horizon: int, validation: float | None) -> Split:
+    """The newest rows of each series are for validation: so many rows, or a share (a fifth), but at least a horizon."""
+    wanted = VALIDATION_SHARE if validation is None else validation
+    held = np.full(len(lengths), int(wanted)) if wanted >= 1 else np.round(lengths * wanted).astype(np.int64)
+    return Split(np.maximum(lengths - np.maximum(held, horizon), 0), lengths)
+
+
+def default_lookback(parts: Split, horizon: int, seasons: Sequence[int]) -> int:
+    """Fourteen of the shortest season, or eight horizons without one, as far as the training rows allow.
+
+    Whole seasons, so that the convolution's steps fall on the same phase.
+    """
+    room = int(np.median(parts.training)) // LARGEST_SHARE
+    season = next((season for season in seasons if 2 * season <= room), None)
+    if season is None:
+        return max(1, min(HORIZONS_SEEN * horizon, room))
+    wanted = min(SEASONS_SEEN, max(2, LONGEST_LOOKBACK // season))
+    return min(wanted, room // season) * season
+
+
+def default_kernel(lookback: int, seasons: Sequence[int]) -> int:
+    """Rows a convolution step covers: the shortest season that the lookback holds twice, else a fourteenth of it."""
+    season = next((season for season in seasons if 2 * season <= lookback), None)
+    return season or max(1, lookback // SEASONS_SEEN)
+
+
+def scalers(table: Table, parts: Split) -> list[Scaler]:
+    """One scaler a series, fitted on its training rows only."""
+    return [
+        Scaler.fit(table.values[start : start + rows])
+        for start, rows in zip(table.offsets, parts.training, strict=False)
+    ]
+
+
+def make_windows(table: Table, parts: Split, fitted: Sequence[Scaler], lookback: int, horizon: int) -> Windows:
+    """The windows of a table, each column stacked as a series of its own: C is 1, and all share the network's weights.
+
+    Raises DataError, saying how many rows are needed, when no series is long enough.
+    """
+    columns = table.values.shape[1]
+    scaled = np.empty((columns, len(table.values)), dtype=np.float32)
+    for scaler, start, end in zip(fitted, table.offsets, table.offsets[1:], strict=False):
+        scaled[:, start:end] = scaler.transform(table.values[start:end]).T
+    training, validation = (
+        np.concatenate(list(starts)) for starts in zip(*_starts(table, parts, lookback, horizon), strict=True)
+    )
+    shift = np.arange(columns)[:, None] * len(table.values)
+    whole = _whole(scaled, lookback + horizon)
+    flat = [(shift + starts).ravel() for starts in (training, validation)]
+    flat = [starts[whole[starts]] for starts in flat]
+    if len(flat[0]) < FEWEST_WINDOWS or not len(flat[1]):
+        raise DataError(_too_few(table, parts, lookback, horizon))
+    return Windows(scaled.reshape(-1, 1), lookback, horizon, flat[0], _thinned(flat[1]))
+
+
+def _thinned(starts: Index) -> Index:
+    """Evenly chosen ones where there are too many."""
+    if len(starts) <= MOST_VALIDATION_WINDOWS:
+        return starts
+    return starts[np.linspace(0, len(starts) - 1, MOST_VALIDATION_WINDOWS).astype(np.int64)]
+
+
+def _starts(table: Table, parts: Split, lookback: int, horizon: int) -> Iterator[tuple[Index, Index]]:
+    """(training starts, validation starts) of each series, rows of the table."""
+    for start, end, rows in zip(table.offsets, table.offsets[1:], parts.training, strict=False):
+        border = start + rows
+        yield (
+            np.arange(start, border - lookback - horizon + 1),
+            np.arange(max(start, border - lookback), end - lookback - horizon + 1),
+        )
+
+
+def _whole(scaled: NDArray[np.float32], size: int) -> NDArray[np.bool_]:
+    """For each row of the flattened columns, whether the `size` rows from it on hold no missing value."""
+    missing = np.isnan(scaled).ravel()
+    if not missing.any():
+        return np.ones(len(missing), dtype=bool)
+    before = np.append(0, np.cumsum(missing))
+    whole = np.zeros(len(missing), dtype=bool)
+    whole[: len(missing) - size + 1] = before[size:] == before[:-size]
+    return whole
+
+
+def _too_few(table: Table, parts: Split, lookback: int, horizon: int) -> str:
+    longest = int(table.lengths.max())
+    held = int((parts.lengths - parts.training).max())
+    needed = held + lookback + horizon + FEWEST_WINDOWS - 1
+    series = "" if len(table.ids) == 1 else f" in the longest of {len(table.ids)} series"
+    if longest >= needed:
+        return (
+            f"{table.name}: the gaps leave too few windows of {lookback + horizon} rows without a hole. "
+            "Fill the gaps, or use a shorter --lookback."
+        )
+    return (
+        f"{table.name} has {longest} rows{series}; a lookback of {lookback} and a horizon of {horizon} need at least "
+        f"{needed} ({held} of them for validation). Give more rows, or a shorter --horizon or --lookback."
+    )

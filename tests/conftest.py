@@ -1,0 +1,33 @@
+"""What all tests share: the sample files, and small CSVs written on the spot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.command import QUICK, command
+
+SAMPLES = Path(__file__).parent.parent / "sample_data"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str | bytes], Path]:
+    """Writes text (UTF-8) or bytes to a new CSV file and returns its path."""
+
+    def write(content: str | bytes, name: str = "data.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def air(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of air_passengers.csv, barely trained."""
+    run = tmp_path_factory.mktemp("runs") / "air"
+    done = command("train", SAMPLES / "air_passengers.csv", "--run", run, "-q", *QUICK)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    return run

@@ -1,0 +1,218 @@
+"""A file becomes even series: what is mended is counted, what can't be used is refused with its place."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cnnlstm_cli.config import DataSpec
+from cnnlstm_cli.errors import DataError, UsageError
+from cnnlstm_cli.series.cleaning import Block, without_gaps
+from cnnlstm_cli.series.reader import read_recent, read_training
+
+HOURS = pd.date_range("2024-03-01", periods=200, freq="h")
+LOAD = np.round(10 + np.sin(np.arange(200) / 4), 3)
+
+
+def rows(skip=(), double=(), load=LOAD) -> list[str]:
+    lines = []
+    for k, hour in enumerate(HOURS):
+        if k not in skip:
+            lines += [f"{hour},{load[k]},{k % 5}"] * (2 if k in double else 1)
+    return lines
+
+
+def text(lines, header="time,load,price") -> str:
+    return "\n".join([header, *lines]) + "\n"
+
+
+def read(path, **options):
+    return read_training(path, DataSpec(**options))
+
+
+def test_an_even_file_is_read_as_it_is(write):
+    table = read(write(text(rows())))
+    assert table.schema.targets == ("load", "price")
+    assert table.values[:, 0].tolist() == LOAD.tolist()
+    assert (table.times == HOURS.to_numpy()).all()
+    assert table.mended == ()
+    assert table.ids == ("",)
+
+
+def test_a_missing_row_is_filled_by_a_straight_line(write):
+    table = read(write(text(rows(skip=[50]))))
+    assert table.values[50, 0] == pytest.approx((LOAD[49] + LOAD[51]) / 2)
+    assert table.mended_counts() == {"missing rows": 1, "missing values, filled by a straight line": 2}
+    assert table.mended[0].first == HOURS[50]
+
+
+def test_a_long_gap_is_left_out_of_training_and_filled_for_a_forecast(write):
+    path = write(text(rows(skip=range(60, 80))))
+    table = read(path)
+    assert np.isnan(table.values[60:80]).all()
+    assert not np.isnan(table.values[80:]).any()
+    assert not np.isnan(read_recent(path, table.schema, 200).values).any()
+
+
+def test_doubled_stamps_keep_the_last_row(write):
+    lines = rows(double=[70])
+    lines[70] = f"{HOURS[70]},99,0"
+    table = read(write(text(lines)))
+    assert table.values[70, 0] == LOAD[70]
+    assert table.mended_counts() == {"doubled stamps, the last row kept": 1}
+
+
+def test_rows_newest_first_are_turned(write):
+    table = read(write(text(rows()[::-1])))
+    assert table.values[:, 0].tolist() == LOAD.tolist()
+    assert table.mended_counts() == {"rows newest first, turned": 200}
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.permutations(range(200)))
+def test_the_order_of_rows_does_not_matter(order):
+    frame = pd.DataFrame({"time": HOURS.astype(str), "load": LOAD}).iloc[list(order)]
+    assert read(frame).values[:, 0].tolist() == LOAD.tolist()
+
+
+def test_a_few_stamps_off_the_hour_are_dropped_and_counted(write):
+    lines = rows()
+    lines[90] = f"{HOURS[90] + pd.Timedelta('7min')},0,0"
+    assert "rows off the step, dropped" in read(write(text(lines))).mended_counts()
+
+
+def test_infinity_is_no_value(write):
+    lines = rows()
+    lines[30] = f"{HOURS[30]},inf,0"
+    table = read(write(text(lines)))
+    assert table.values[30, 0] == pytest.approx((LOAD[29] + LOAD[31]) / 2)
+    assert table.mended_counts()["infinite values, taken as missing"] == 1
+
+
+def test_rows_at_the_end_without_a_target_are_no_observations(write):
+    lines = [*rows(), f"{HOURS[-1] + pd.Timedelta('1h')},,"]
+    table = read(write(text(lines)))
+    assert table.times[-1] == HOURS[-1]
+    assert table.mended_counts() == {"rows at the end without any target, not used": 1}
+
+
+def test_text_columns_and_counters_are_left_out_and_named(write):
+    lines = [f"{k},{line},sunny" for k, line in enumerate(rows())]
+    table = read(write(text(lines, "no,time,load,price,weather")))
+    assert table.schema.targets == ("load", "price")
+    assert dict(table.left_out) == {"no": "counts the rows", "weather": "text"}
+
+
+def test_a_damaged_counter_is_still_a_counter(write):
+    """One unreadable cell in a column that is left out anyway is no reason to refuse the file."""
+    lines = [f"{k},{line}" for k, line in enumerate(rows())]
+    lines[77] = "\x11" + lines[77][1:]
+    assert dict(read(write(text(lines, "no,time,load,price"))).left_out) == {"no": "counts the rows"}
+
+
+def test_text_where_numbers_should_be_is_told_with_file_line_column_and_value(write):
+    lines = rows()
+    lines[10] = f"{HOURS[10]},12.5 kW,0"
+    path = write(text(lines))
+    with pytest.raises(DataError, match=r"data.csv, line 12, column 'load': '12.5 kW' is not a number"):
+        read(path)
+    with pytest.raises(DataError, match=r"line 12, column 'load': '12.5 kW'"):
+        read(path, target=("load",))
+    assert read(path, target=("price",)).schema.targets == ("price",)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"target": ("lode",)}, "no column 'lode'. Did you mean 'load'"),
+        ({"target": ("a", "b")}, "no columns 'a', 'b'. It has: time, load, price"),
+        ({"time": ("tme",)}, "no column 'tme'. Did you mean 'time'"),
+        ({"id": "ID"}, "no column 'ID'"),
+    ],
+)
+def test_unknown_columns(write, options, words):
+    with pytest.raises(DataError, match=words):
+        read(write(text(rows())), **options)
+
+
+def test_one_column_can_not_be_two_things(write):
+    with pytest.raises(UsageError, match="'time' can't be the target and something else"):
+        read(write(text(rows())), target=("time",))
+
+
+def test_a_target_without_any_number(write):
+    path = write(text([f"{hour},," for hour in HOURS]))
+    with pytest.raises(DataError, match="no column of numbers to forecast"):
+        read(path)
+    with pytest.raises(DataError, match="'load' has no numbers at all"):
+        read(path, target=("load",))
+
+
+def test_stacked_series_without_an_id_are_refused_with_the_remedy(write):
+    lines = [f"{name},{line}" for name in "abc" for line in rows()]
+    path = write(text(lines, "shop,time,load,price"))
+    with pytest.raises(DataError, match=r"several series stacked\?.*--id shop"):
+        read(path)
+    table = read(path, id="shop")
+    assert table.ids == ("a", "b", "c")
+    assert table.lengths.tolist() == [200, 200, 200]
+    assert table.values[400:, 0].tolist() == LOAD.tolist()
+
+
+def test_series_of_many_lengths_interleaved(write):
+    lines = []
+    for k in range(200):
+        lines += [f"{name},{rows()[k]}" for name, length in (("007", 200), ("8", 120)) if k < length]
+    table = read(write(text(lines, "shop,time,load,price")), id="shop")
+    assert table.ids == ("007", "8")
+    assert table.offsets.tolist() == [0, 200, 320]
+    assert (table.times[200:] == HOURS[:120].to_numpy()).all()
+
+
+def test_another_step_than_the_runs_is_refused(write):
+    schema = read(write(text(rows()))).schema
+    daily = [f"{day},{k},1" for k, day in enumerate(pd.date_range("2024-01-01", periods=60))]
+    with pytest.raises(DataError, match="do not follow the step 'h' but 'D'"):
+        read_recent(write(text(daily), "daily.csv"), schema, 24)
+    quarters = [f"{t},1,1" for t in pd.date_range("2024-01-01", periods=60, freq="15min")]
+    with pytest.raises(DataError, match="do not follow the step 'h' but '15min'"):
+        read_recent(write(text(quarters), "quarters.csv"), schema, 24)
+
+
+def test_only_the_newest_rows_are_looked_at_for_a_forecast(write):
+    path = write(text(rows(skip=[3, 150])))
+    recent = read_recent(path, read(path).schema, 48)
+    assert recent.mended == ()
+    assert len(recent.values) == 48
+
+
+def test_a_data_frame_reads_as_its_file(write):
+    path = write(text(rows(skip=[50])))
+    frame = pd.read_csv(path)
+    assert np.array_equal(read(frame).values, read(path).values)
+    assert read(frame).schema.targets == read(path).schema.targets
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=1, max_size=60),
+    st.integers(1, 5),
+)
+def test_gaps_up_to_the_limit_are_filled_and_no_others(cells, limit):
+    column = np.array([np.nan if cell is None else cell for cell in cells])
+    block = Block(np.arange(len(column)), column[:, None])
+    filled = without_gaps(block, limit)[0].values[:, 0]
+    known = ~np.isnan(column)
+    assert (filled[known] == column[known]).all()
+    start = 0
+    for value, group in itertools.groupby(known):
+        length = len(list(group))
+        inside = start > 0 and start + length < len(column)
+        if not value:
+            assert np.isnan(filled[start : start + length]).any() != (inside and length <= limit)
+        start += length
