@@ -1,0 +1,36 @@
+"""The network: its blocks, how it is built, fitted and exported. The only rooms that import TensorFlow.
+
+TensorFlow is loaded here, before any of them, because its first seconds are noisy: each of its libraries writes to
+file descriptor 2 from C++ before its logging is set up, where no setting reaches it. A command-line tool owns its
+stderr, so that much is kept back, and shown after all when the import fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps back what is written to file descriptor 2, whichever language writes it; an exception brings it back."""
+    with tempfile.TemporaryFile() as kept, contextlib.ExitStack() as undo:
+        stderr = os.dup(2)
+        undo.callback(os.close, stderr)
+        undo.callback(os.dup2, stderr, 2)
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(stderr, kept.read())
+            raise
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # after the import: errors only through exceptions
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # fit.py and export.py speak TensorFlow
+
+with quiet():
+    import tensorflow as tf  # noqa: F401
