@@ -1,0 +1,62 @@
+"""What a training would be: everything that is settled before a network is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from cnnlstm_cli.config import Spec
+from cnnlstm_cli.evaluation.validation import Judge, Scores
+from cnnlstm_cli.series.reader import Data, read_training
+from cnnlstm_cli.series.scaler import Scaler
+from cnnlstm_cli.series.season import default_horizon, find_seasons
+from cnnlstm_cli.series.table import Table
+from cnnlstm_cli.series.windows import Split, Windows, default_kernel, default_lookback, make_windows, scalers, split
+
+
+@dataclass(frozen=True)
+class Task:
+    """A training that is settled but for the fitting: `spec` has no None left, `baselines` are already scored."""
+
+    table: Table
+    spec: Spec
+    parts: Split
+    scalers: Sequence[Scaler]
+    windows: Windows
+    judge: Judge
+    baselines: Scores
+
+
+def prepare(data: Data, spec: Spec) -> Task:
+    """Read the data and settle everything. Raises InputError, DataError or UsageError where that can't be done."""
+    table = read_training(data, spec.data)
+    settled, parts = settle(table, spec)
+    return lay_windows(table, settled, parts)
+
+
+def settle(table: Table, spec: Spec) -> tuple[Spec, Split]:
+    """The specification with what the data says filled in, and the split into training and validation rows."""
+    schema = table.schema
+    season = spec.data.season or find_seasons(table)
+    horizon = spec.data.horizon or default_horizon(schema.frequency, season)
+    parts = split(table.lengths, horizon, spec.data.validation)
+    lookback = spec.data.lookback or default_lookback(parts, horizon, season)
+    data = replace(
+        spec.data,
+        target=schema.targets,
+        time=schema.time.names,
+        freq=schema.frequency.alias,
+        season=season,
+        lookback=lookback,
+        horizon=horizon,
+    )
+    model = replace(spec.model, kernel=spec.model.kernel or default_kernel(lookback, season))
+    return replace(spec, data=data, model=model), parts
+
+
+def lay_windows(table: Table, spec: Spec, parts: Split) -> Task:
+    """The task of a settled specification. Raises DataError when the table has too few rows for it."""
+    fitted = scalers(table, parts)
+    windows = make_windows(table, parts, fitted, spec.data.settled_lookback, spec.data.settled_horizon)
+    judge = Judge.of(table, parts, fitted, windows, spec.data.season)
+    return Task(table, spec, parts, fitted, windows, judge, judge.baselines())

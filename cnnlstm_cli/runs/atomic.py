@@ -1,0 +1,72 @@
+"""Files that are there whole, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from cnnlstm_cli.errors import OutputError
+
+
+@contextlib.contextmanager
+def writing_to(path: Path) -> Iterator[None]:
+    """Turns the system's refusals into an OutputError that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"can't write {path}: {reason}. Free some space there, or choose another place.") from error
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Written aside in the same folder, flushed to the disk, then renamed over `path` (rename(2) is atomic).
+
+    A file that was there keeps its permissions, a link keeps pointing to it. What is no file (a pipe, /dev/stdout) is
+    written to. Raises OutputError; what `path` held before is then still there.
+    """
+    with writing_to(path):
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8", newline="")
+            return
+        target = path.resolve()
+        handle, aside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            # mkstemp makes private files; this one is to be read by whom others of the user's are
+            os.chmod(aside, target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~umask())
+            os.replace(aside, target)
+            sync_folder(target.parent)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(aside)
+            raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Names in a folder reach the disk only when the folder itself is flushed."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_tree(folder: Path) -> None:
+    """Flush every file and folder below `folder`, and itself."""
+    for parent, _, files in os.walk(folder, topdown=False):
+        for name in files:
+            sync_folder(Path(parent, name))
+        sync_folder(Path(parent))
+
+
+def umask() -> int:
+    """The bits that files made here are not to have; the system tells them only by setting them."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,109 @@
+"""run.json: everything needed to predict with a version, and to train it again."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cnnlstm_cli.config import Spec
+from cnnlstm_cli.errors import CnnlstmError, DataError
+from cnnlstm_cli.series.frequency import Frequency
+from cnnlstm_cli.series.scaler import Scaler
+from cnnlstm_cli.series.stamps import StampFormat
+from cnnlstm_cli.series.table import Schema
+from cnnlstm_cli.series.timecolumn import TimeColumn
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """What run.json holds.
+
+    spec     resolved: every value that was found from the data is in it
+    scalers  one a series, under its id. They stand here rather than in model.onnx because they belong to the series and
+             the network does not: one graph serves series it was not trained on, and a reader can check them
+    model    SHA-256 of model.onnx: a flipped bit in the weights would otherwise be a wrong forecast without a word
+    facts    what is told but not computed with: data, rows, mended, validation, seconds, packages, command, ...
+    """
+
+    version: str
+    spec: Spec
+    schema: Schema
+    scalers: Mapping[str, Scaler]
+    model: str
+    facts: Mapping[str, Any]
+
+    @property
+    def lookback(self) -> int:
+        """Rows the network sees."""
+        return self.spec.data.settled_lookback
+
+    @property
+    def horizon(self) -> int:
+        """Steps the network forecasts."""
+        return self.spec.data.settled_horizon
+
+    def to_json(self) -> str:
+        """The text of run.json."""
+        document = {
+            "format": FORMAT,
+            "version": self.version,
+            **self.facts,
+            "spec": self.spec.to_dict(),
+            "schema": dataclasses.asdict(self.schema),
+            "model": self.model,
+            "scalers": {name: scaler.to_dict() for name, scaler in self.scalers.items()},
+        }
+        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def read(cls, path: Path) -> Record:
+        """Raises DataError, naming the file, when it is missing, damaged, or of a format this cnnlstm does not know."""
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            kind = document["format"]
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise DataError(f"{path} is damaged or missing ({error}). Train again, or name another version.") from None
+        if kind != FORMAT:
+            raise DataError(
+                f"{path} has format {kind!r}; this cnnlstm reads format {FORMAT}. "
+                "Use the cnnlstm that trained it, or train again."
+            )
+        try:
+            return cls._from(document)
+        except (CnnlstmError, KeyError, TypeError, ValueError, AttributeError) as error:
+            reason = str(error) if isinstance(error, CnnlstmError) else f"{type(error).__name__}: {error}"
+            raise DataError(f"{path} is damaged ({reason}). Train again, or name another version.") from None
+
+    @classmethod
+    def _from(cls, document: dict[str, Any]) -> Record:
+        del document["format"]
+        record = cls(
+            version=document.pop("version"),
+            spec=Spec.from_dict(document.pop("spec")),
+            schema=_schema(document.pop("schema")),
+            scalers={name: Scaler.from_dict(facts) for name, facts in document.pop("scalers").items()},
+            model=str(document.pop("model")),
+            facts=document,
+        )
+        if any(len(scaler.mean) != len(record.schema.targets) for scaler in record.scalers.values()):
+            raise DataError("a scaler has not one number for each target")
+        if record.spec.data.lookback is None or record.spec.data.horizon is None:
+            raise DataError("lookback and horizon must be in it")
+        return record
+
+
+def _schema(facts: Mapping[str, Any]) -> Schema:
+    time = facts["time"]
+    form = StampFormat(**time["format"]) if time["format"] else None
+    return Schema(
+        time=TimeColumn(time["kind"], tuple(time["names"]), form),
+        frequency=Frequency(**facts["frequency"]),
+        targets=tuple(facts["targets"]),
+        id=facts["id"],
+    )

@@ -1,0 +1,54 @@
+"""Metrics against loops written from their definitions, and against the laws they obey."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from cnnlstm_cli.evaluation.metrics import mae, mase, naive_scale, rmse
+
+PAIR = st.integers(1, 6).flatmap(
+    lambda n: st.tuples(*(arrays(np.float64, (n, 3), elements=st.floats(-1e3, 1e3)) for _ in range(2)))
+)
+
+
+@given(PAIR)
+def test_against_loops(pair):
+    forecast, actual = pair
+    errors = [f - a for row_f, row_a in zip(forecast, actual, strict=True) for f, a in zip(row_f, row_a, strict=True)]
+    assert mae(forecast, actual) == pytest.approx(math.fsum(abs(e) for e in errors) / len(errors))
+    assert rmse(forecast, actual) == pytest.approx(math.sqrt(math.fsum(e * e for e in errors) / len(errors)))
+
+
+@given(PAIR)
+def test_a_perfect_forecast_scores_0_and_rmse_is_never_below_mae(pair):
+    forecast, actual = pair
+    assert mae(actual, actual) == rmse(actual, actual) == 0
+    assert rmse(forecast, actual) >= mae(forecast, actual) - 1e-9
+
+
+@given(PAIR, st.floats(0.1, 10))
+def test_mase_does_not_change_with_the_unit(pair, unit):
+    forecast, actual = pair
+    scale = np.full(len(actual), 2.0)
+    assert mase(forecast * unit, actual * unit, scale * unit) == pytest.approx(mase(forecast, actual, scale))
+
+
+def test_mase_of_the_naive_forecast_in_sample_is_1():
+    rows = np.random.default_rng(0).standard_normal(50).cumsum()
+    assert mase(rows[:-7, None], rows[7:, None], np.full(43, naive_scale(rows, 7))) == pytest.approx(1)
+
+
+def test_series_that_never_change_are_passed_over_in_mase():
+    forecast, actual = np.array([[1.0], [9.0]]), np.array([[3.0], [0.0]])
+    assert mase(forecast, actual, np.array([2.0, 0.0])) == 1.0
+    assert math.isnan(mase(forecast, actual, np.zeros(2)))
+
+
+def test_missing_actuals_are_passed_over():
+    assert mae(np.array([[1.0, 5.0]]), np.array([[2.0, np.nan]])) == 1.0
