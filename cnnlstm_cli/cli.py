@@ -1,0 +1,265 @@
+"""The command line: options in, one call out, an exit code. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+import typer
+
+from cnnlstm_cli import __version__
+from cnnlstm_cli.config import Options, settings_from
+from cnnlstm_cli.errors import BUG, INTERRUPTED, CnnlstmError
+from cnnlstm_cli.render.messages import Messages, complain
+
+app = typer.Typer(
+    name="cnnlstm",
+    help="Forecast a CSV time series with a CNN-LSTM that needs no tuning.",
+    epilog="Exit codes: 0 done; 2 usage; 65 the data can't be used; 66 no such file or run; 70 a bug; 73 can't write; "
+    "75 another training holds the run; 130 interrupted.",
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Data: TypeAlias = Annotated[str, typer.Argument(metavar="DATA", help="A CSV file, or - for standard input.")]
+RunPath: TypeAlias = Annotated[Path, typer.Option("--run", metavar="DIR", help="The run directory.")]
+Target: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-t", "--target", metavar="COL", help="Column to forecast; may repeat. Default: every column of numbers."
+    ),
+]
+Time: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COL", help="Time column; may repeat (a date, then an hour or clock). Default: found."),
+]
+TimeFormat: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="FORMAT", help="How it is written, as %d/%m/%Y. Default: found.")
+]
+Id: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="COL", help="Column that tells many series in one file apart.")
+]
+Freq: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="F", help="Step between rows, as h, 15min, D, B, W-SUN, MS, ME. Default: found."),
+]
+Season: TypeAlias = Annotated[
+    list[int] | None, typer.Option(metavar="N", help="Season length in rows; may repeat. Default: found.")
+]
+Horizon: TypeAlias = Annotated[
+    int | None,
+    typer.Option("-H", "--horizon", metavar="N", help="Steps to forecast. Default: by the step between rows."),
+]
+Lookback: TypeAlias = Annotated[
+    int | None, typer.Option("-L", "--lookback", metavar="N", help="Rows the network sees. Default: by the season.")
+]
+Validation: TypeAlias = Annotated[
+    float | None,
+    typer.Option(metavar="N|0.x", help="Rows, or share of them, kept at the end for choosing. Default: 0.2."),
+]
+Quiet: TypeAlias = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]
+Verbose: TypeAlias = Annotated[bool, typer.Option("-v", "--verbose", help="Say more: a line an epoch.")]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cnnlstm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a bug.")] = False,
+) -> None:
+    """Options that stand before the command; `run` looks at --debug itself."""
+
+
+@app.command()
+def train(
+    data: Data,
+    run: RunPath,
+    target: Target = None,
+    time: Time = None,
+    time_format: TimeFormat = None,
+    id: Id = None,  # noqa: A002
+    horizon: Horizon = None,
+    lookback: Lookback = None,
+    season: Season = None,
+    freq: Freq = None,
+    validation: Validation = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of weights and shuffling. Default: 0.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting, as model.filters=32; may repeat."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Settings in TOML: tables data, model, train.")
+    ] = None,
+    keep_interrupted: Annotated[
+        bool, typer.Option("--keep-interrupted", help="On Ctrl-C publish the best weights so far, without asking.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train a network on DATA and publish it in a run directory.
+
+    \b
+    cnnlstm train demand.csv --run runs/demand
+    cnnlstm train bike_hour.csv --run runs/bike --target cnt --horizon 48
+    """
+    from cnnlstm_cli import training
+    from cnnlstm_cli.inspection import record_facts
+    from cnnlstm_cli.render.progress import TerminalWatcher
+    from cnnlstm_cli.render.report import summary_lines, to_json
+
+    messages = Messages(quiet, verbose)
+    watcher = TerminalWatcher(messages, keep_interrupted)
+    options = _options(target, time, time_format, id, horizon, lookback, season, freq, validation, seed)
+    with contextlib.closing(watcher):
+        trained = training.train(data, run, settings=settings_from(set_ or (), config), watcher=watcher, **options)
+    facts = {"run": str(run), "published": True, **record_facts(trained.record)}
+    messages.say(*summary_lines(facts))
+    if json:
+        _answer(to_json(facts))
+
+
+@app.command()
+def predict(
+    data: Data,
+    run: RunPath,
+    horizon: Annotated[
+        int | None, typer.Option("-H", "--horizon", metavar="N", help="Fewer steps than the run was trained for.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write there, not to standard output.")
+    ] = None,
+    format: Annotated[  # noqa: A002
+        Literal["csv", "json", "jsonl"], typer.Option("--format", help="How the forecast is written.")
+    ] = "csv",
+    long: Annotated[bool, typer.Option("--long", help="A row a target: columns target and value.")] = False,
+    no_header: Annotated[bool, typer.Option("--no-header", help="CSV without its first line.")] = False,
+    dialect: Annotated[
+        Literal["plain", "input"], typer.Option(help="CSV with commas and points, or written as DATA is.")
+    ] = "plain",
+    version_id: Annotated[str | None, typer.Option(metavar="ID", help="An older version of the run.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Forecast the steps after the last row of DATA, as CSV.
+
+    \b
+    cnnlstm predict demand.csv --run runs/demand
+    cnnlstm predict demand.csv --run runs/demand | tail -n +2 >> demand.csv
+    """
+    from cnnlstm_cli.forecast import Run
+    from cnnlstm_cli.render.output import write_forecast
+
+    made = Run.open(run, version_id).forecast(data, horizon)
+    Messages(quiet).say(*made.table.notes(), *made.notes)
+    text = write_forecast(made, format, long=long, header=not no_header, as_input=dialect == "input")
+    if output is None:
+        _answer(text)
+    else:
+        from cnnlstm_cli.runs.atomic import write_atomically
+
+        write_atomically(output, text)
+
+
+@app.command()
+def inspect(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A run directory, a CSV file, or - for standard input.")],
+    target: Target = None,
+    time: Time = None,
+    time_format: TimeFormat = None,
+    id: Id = None,  # noqa: A002
+    horizon: Horizon = None,
+    lookback: Lookback = None,
+    season: Season = None,
+    freq: Freq = None,
+    validation: Validation = None,
+    json: Json = False,
+) -> None:
+    """Show what a run holds, or what train would make of a CSV file.
+
+    On a terminal a table, in a pipe CSV.
+
+    \b
+    cnnlstm inspect runs/demand
+    cnnlstm inspect demand.csv --json
+    """
+    from cnnlstm_cli import inspection
+    from cnnlstm_cli.render import report
+
+    options = _options(target, time, time_format, id, horizon, lookback, season, freq, validation)
+    facts = inspection.inspect(path, **options)
+    if json:
+        _answer(report.to_json(facts))
+    elif sys.stdout.isatty():
+        report.draw(facts)
+    else:
+        _answer(report.to_csv(facts))
+
+
+def _options(*values: Any) -> Options:
+    """The named options as one record, those not given left out."""
+    names = ("target", "time", "time_format", "id", "horizon", "lookback", "season", "freq", "validation", "seed")
+    given: dict[str, Any] = {name: value for name, value in zip(names, values, strict=False) if value not in (None, [])}
+    share = given.get("validation")
+    if share is not None and share >= 1 and share == int(share):
+        given["validation"] = int(share)
+    options: Options = Options(**given)  # type: ignore[typeddict-item]
+    return options
+
+
+def _answer(text: str) -> None:
+    """The answer, and nothing else, on standard output: UTF-8 and \\n wherever it goes."""
+    try:
+        sys.stdout.buffer.write(text.encode("utf-8", errors="surrogateescape"))
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # whoever read it has seen enough; at exit the interpreter must not find the pipe closed once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out a command line and return its exit code. The one place where problems become sentences."""
+    try:
+        code = app(args=list(arguments), prog_name="cnnlstm", standalone_mode=False)
+    except CnnlstmError as error:
+        complain("error", str(error))
+        return error.exit_code
+    except typer.TyperException as error:
+        return _usage(error)
+    except Exception as error:  # noqa: BLE001 - the last resort, so that no user meets a traceback
+        return _bug(error, "--debug" in arguments)
+    if code == INTERRUPTED:
+        complain("interrupted", "nothing was published or changed.")
+    return int(code or 0)
+
+
+def _usage(error: typer.TyperException) -> int:
+    context: Any | None = getattr(error, "ctx", None)
+    command = context.command_path if context else "cnnlstm"
+    complain("error", f"{error.format_message().rstrip('.')}. See: {command} --help")
+    return error.exit_code
+
+
+def _bug(error: Exception, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    complain(
+        "bug",
+        f"{type(error).__name__}: {error}. This is our mistake, not yours: please report it with the command and, "
+        "if you can, the data" + ("." if debug else "; cnnlstm --debug ... shows where it happened."),
+    )
+    return BUG

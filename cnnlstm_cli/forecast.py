@@ -1,0 +1,192 @@
+"""The predict use case: a run and recent rows -> a forecast. onnxruntime and numpy; never TensorFlow."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pandas as pd
+from numpy.typing import NDArray
+
+from cnnlstm_cli.errors import DataError, UsageError
+from cnnlstm_cli.runs.directory import RunDirectory
+from cnnlstm_cli.runs.record import Record
+from cnnlstm_cli.series.frequency import Times
+from cnnlstm_cli.series.reader import Data, read_recent
+from cnnlstm_cli.series.scaler import Scaler
+from cnnlstm_cli.series.table import Table
+from cnnlstm_cli.series.windows import Windows
+
+BATCH = 4096
+THREADS = 2
+
+Numbers = NDArray[np.float64]
+
+
+class Session:
+    """A network in ONNX: (N, L, C) scaled lookbacks -> (N, H, C) scaled forecasts, in batches."""
+
+    def __init__(self, model: bytes) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = THREADS
+        options.log_severity_level = 4  # what goes wrong is raised; nothing of it belongs on the user's terminal
+        self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._input = self._session.get_inputs()[0].name
+
+    def run(self, lookbacks: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, L, C) float32 -> (N, H, C) float32, both scaled."""
+        parts = [
+            self._session.run(None, {self._input: lookbacks[start : start + BATCH]})[0]
+            for start in range(0, len(lookbacks), BATCH)
+        ]
+        return np.concatenate(parts)
+
+    def validate(self, windows: Windows) -> NDArray[np.float32]:
+        """Forecasts of the validation windows, (windows, H) scaled; only a batch of lookbacks is copied at a time."""
+        rows = np.arange(windows.lookback)
+        starts = windows.validation[:, None]
+        parts = [
+            self.run(windows.values[starts[first : first + BATCH] + rows]) for first in range(0, len(starts), BATCH)
+        ]
+        return np.concatenate(parts)[:, :, 0]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is expected after the last row of each series.
+
+    table   the rows it was made from
+    times   (series, H)
+    values  (series, H, targets) float64, in units of the data
+    notes   what the user should be told
+    """
+
+    table: Table
+    times: tuple[Times, ...]
+    values: Numbers
+    notes: tuple[str, ...] = ()
+
+    def frame(self, written: bool = False) -> pd.DataFrame:
+        """One row a series and step: [id,] time, targets, in the order their columns have in the data.
+
+        written  times as text in the file's own format; else a single dated time column holds datetimes
+        """
+        schema = self.table.schema
+        columns: dict[str, object] = {}
+        if schema.id:
+            columns[schema.id] = np.repeat(self.table.ids, self.values.shape[1])
+        times = np.concatenate(self.times)
+        if schema.time.kind in ("stamp", "epoch s", "epoch ms", "integer", "row") and not written:
+            columns[schema.time.names[0] if schema.time.names else "step"] = times
+        else:
+            columns |= schema.time.write(times)
+        for place, target in enumerate(schema.targets):
+            columns[target] = self.values[:, :, place].ravel()
+        order = [name for name in self.table.order if name in columns]
+        return pd.DataFrame({name: columns[name] for name in [*(set(columns) - {*order}), *order]})
+
+
+@dataclass(frozen=True)
+class Run:
+    """A published version of a run directory."""
+
+    path: Path
+    folder: Path
+    record: Record
+
+    @classmethod
+    def open(cls, path: str | Path, version: str | None = None) -> Run:
+        """The published version, or the one named.
+
+        Raises InputError when there is no run, DataError when it is damaged or of an unknown format.
+        """
+        folder = RunDirectory(Path(path)).folder(version)
+        return cls(Path(path), folder, Record.read(folder / "run.json"))
+
+    @cached_property
+    def session(self) -> Session:
+        """The network. Raises DataError when its file is not the one that was published."""
+        path = self.folder / "model.onnx"
+        try:
+            model = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{path}: {error.strerror}. Train again, or name another version.") from None
+        if hashlib.sha256(model).hexdigest() != self.record.model:
+            raise DataError(f"{path} is damaged: not what run.json says. Train again, or name another version.")
+        return Session(model)
+
+    def predict(self, data: Data, horizon: int | None = None) -> pd.DataFrame:
+        """The rows that follow `data`: the same columns, the same numbers as `cnnlstm predict` writes.
+
+        Raises DataError when the data has too few rows, lacks a column, or follows another step than the run.
+        """
+        return self.forecast(data, horizon).frame()
+
+    def forecast(self, data: Data, horizon: int | None = None) -> Forecast:
+        """`predict`, with all that is known about it. Raises as `predict` does."""
+        steps = self._steps(horizon)
+        table = read_recent(data, self.record.schema, self.record.lookback)
+        scaled, fitted, unknown = self._lookbacks(table)
+        ahead = self.session.run(scaled)[:, :steps, 0].reshape(len(table.ids), -1, steps).transpose(0, 2, 1)
+        values = np.stack(
+            [scaler.inverse(series) for scaler, series in zip(fitted, ahead.astype(np.float64), strict=True)]
+        )
+        scale = np.stack([scaler.scale for scaler in fitted])[:, None, :]
+        notes = [f"{len(unknown)} series the run was not trained on (first {unknown[0]!r})"] if unknown else []
+        return Forecast(table, self._times(table, steps), rounded(values, scale), tuple(notes))
+
+    def _steps(self, horizon: int | None) -> int:
+        most = self.record.horizon
+        if horizon is not None and not 1 <= horizon <= most:
+            raise UsageError(f"the run forecasts 1 to {most} steps, not {horizon}. For more, train with --horizon.")
+        return horizon or most
+
+    def _lookbacks(self, table: Table) -> tuple[NDArray[np.float32], list[Scaler], list[str]]:
+        """(series * targets, L, 1) scaled lookbacks, the scaler of each series, and the ids the run has none for."""
+        needed = self.record.lookback
+        if (table.lengths < needed).any():
+            raise DataError(_too_short(table, needed))
+        fitted, unknown, lookbacks = [], [], []
+        for name, start, end in zip(table.ids, table.offsets, table.offsets[1:], strict=False):
+            scaler = self.record.scalers.get(name)
+            if scaler is None:
+                scaler = Scaler.fit(table.values[start:end])
+                unknown.append(name)
+            fitted.append(scaler)
+            lookbacks.append(scaler.transform(table.values[end - needed : end]).T)
+        scaled = np.concatenate(lookbacks)[:, :, None].astype(np.float32)
+        if np.isnan(scaled).any():
+            raise DataError(f"{table.name}: a target has no numbers in its rows. Its last {needed} rows are needed.")
+        return scaled, fitted, unknown
+
+    def _times(self, table: Table, steps: int) -> tuple[Times, ...]:
+        if table.schema.time.kind == "row":
+            return tuple(np.arange(1, steps + 1) for _ in table.ids)
+        return tuple(table.schema.frequency.after(table.times[end - 1], steps) for end in table.offsets[1:])
+
+
+def predict(data: Data, run: str | Path, horizon: int | None = None) -> pd.DataFrame:
+    """`Run.open(run).predict(data, horizon)`: the command `cnnlstm predict DATA --run DIR` as a function."""
+    return Run.open(run).predict(data, horizon)
+
+
+def rounded(values: Numbers, scale: Numbers) -> Numbers:
+    """Values to a millionth of their column's deviation: what float32 carries, and no digits beyond."""
+    tens = 10.0 ** np.maximum(0, 6 - np.floor(np.log10(scale)))
+    shown: Numbers = np.round(values * tens) / tens + 0.0  # + 0.0 turns -0.0 into 0.0
+    return shown
+
+
+def _too_short(table: Table, needed: int) -> str:
+    short = [name for name, rows in zip(table.ids, table.lengths, strict=True) if rows < needed]
+    rows = int(table.lengths.min())
+    which = (
+        f"{len(short)} of {len(table.ids)} series (first {short[0]!r}) have too few rows"
+        if table.schema.id
+        else (f"{table.name} has {rows} rows")
+    )
+    return f"{which}; the run looks back {needed} rows. Give at least {needed}."

@@ -1,0 +1,147 @@
+"""The inspect use case: what a run holds, or what `train` would make of a file, as plain data."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnnlstm_cli.config import Options, spec_from
+from cnnlstm_cli.errors import DataError
+from cnnlstm_cli.evaluation.validation import Scores, best_baseline
+from cnnlstm_cli.forecast import Run
+from cnnlstm_cli.planning import lay_windows, settle
+from cnnlstm_cli.runs.directory import RunDirectory
+from cnnlstm_cli.runs.record import Record
+from cnnlstm_cli.series.reader import Data, read_training
+from cnnlstm_cli.series.table import Table
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+Facts = dict[str, Any]
+
+
+def inspect(path: Data, **options: Unpack[Options]) -> Facts:
+    """The facts of a run directory, or of a CSV file or data frame; the same as `cnnlstm inspect --json` prints.
+
+    options  for data only: the options of `train` that say what its columns are
+
+    Raises InputError when there is neither file nor run, DataError when it can't be used.
+    """
+    if is_run(path):
+        return inspect_run(Path(str(path)))
+    return inspect_data(path, options)
+
+
+def is_run(path: Data) -> bool:
+    """Whether `inspect` takes it for a run directory."""
+    return isinstance(path, (str, Path)) and Path(path).is_dir()
+
+
+def inspect_run(path: Path) -> Facts:
+    """Which version is published, what it was trained on, how well it did, what it needs. Raises as `Run.open`."""
+    run, directory = Run.open(path), RunDirectory(path)
+    return {
+        "kind": "run",
+        "run": str(path),
+        "versions": directory.versions(),
+        **record_facts(run.record),
+        "needs": {
+            "columns": list(run.record.schema.columns),
+            "rows": run.record.lookback,
+            "frequency": run.record.schema.frequency.alias,
+        },
+        "history": [
+            {"created": entry["created"], "version": entry["version"], "mae": entry["validation"]["model"]["mae"]}
+            for entry in directory.history()
+        ],
+        "losses": _losses(run.folder / "history.csv"),
+    }
+
+
+def record_facts(record: Record) -> Facts:
+    """A version in the words of cli.md: what `train --json` prints of it."""
+    data = record.spec.data
+    return {
+        "version": record.version,
+        "targets": list(record.schema.targets),
+        "time": list(record.schema.time.names),
+        "id": record.schema.id,
+        "frequency": record.schema.frequency.alias,
+        "season": list(data.season),
+        "horizon": record.horizon,
+        "lookback": record.lookback,
+        **{key: value for key, value in record.facts.items() if key != "validation"},
+        "validation": record.facts["validation"],
+        "skill": skill(record.facts["validation"]),
+        "seed": record.spec.train.seed,
+        "model": vars(record.spec.model),
+        "train": vars(record.spec.train),
+    }
+
+
+def skill(scores: Scores) -> Facts:
+    """How much less mae the model has than the best baseline: {"against": its name, "percent": 100 (1 - ours/its)}."""
+    best = best_baseline({name: score for name, score in scores.items() if name != "model"})
+    theirs = scores[best]["mae"]
+    return {"against": best, "percent": 100 * (1 - scores["model"]["mae"] / theirs) if theirs > 0 else None}
+
+
+def inspect_data(data: Data, options: Options) -> Facts:
+    """What `train` would make of the data; nothing is trained. Raises as `read_training` does."""
+    spec = spec_from(options)
+    table = read_training(data, spec.data)
+    settled, parts = settle(table, spec)
+    training, validation = parts.rows()
+    return {
+        "kind": "data",
+        "name": table.name,
+        "time": list(table.schema.time.names),
+        "id": table.schema.id,
+        "series": len(table.ids),
+        "frequency": table.schema.frequency.alias,
+        "first": table.stamp(table.times[0]),
+        "last": table.stamp(table.times[-1]),
+        "targets": [_column(name, column) for name, column in zip(table.schema.targets, table.values.T, strict=True)],
+        "left_out": dict(table.left_out),
+        "season": list(settled.data.season),
+        "horizon": settled.data.horizon,
+        "lookback": settled.data.lookback,
+        "rows": {"read": table.read, "used": len(table.values), "training": training, "validation": validation},
+        "mended": table.mended_counts(),
+        "notes": table.notes(),
+        **_verdict(table, settled, parts),
+    }
+
+
+def _verdict(table: Table, settled: Any, parts: Any) -> Facts:
+    """Whether `train` would have windows enough, and the baselines' scores on the validation rows if so."""
+    try:
+        task = lay_windows(table, settled, parts)
+    except DataError as error:
+        return {"trainable": False, "why_not": str(error), "baselines": {}}
+    windows = {"training": len(task.windows.training), "validation": len(task.windows.validation)}
+    return {"trainable": True, "windows": windows, "baselines": task.baselines}
+
+
+def _column(name: str, column: np.ndarray[Any, np.dtype[np.float64]]) -> Facts:
+    known = column[~np.isnan(column)]
+    return {
+        "name": name,
+        "least": float(known.min()),
+        "mean": float(known.mean()),
+        "greatest": float(known.max()),
+        "missing": int(len(column) - len(known)),
+    }
+
+
+def _losses(path: Path) -> list[Facts]:
+    """The rows of history.csv. Raises DataError when it is damaged."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [{key: float(cell) for key, cell in row.items()} for row in csv.DictReader(file)]
+    except (OSError, ValueError, TypeError):
+        raise DataError(f"{path} is damaged or missing. Train again.") from None

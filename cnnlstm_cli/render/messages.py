@@ -1,0 +1,44 @@
+"""What is said beside the answer: one line a fact, on stderr, never read as markup."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Messages:
+    """Says facts and details on stderr, as far as the user wants to hear them."""
+
+    quiet: bool = False
+    verbose: bool = False
+
+    def say(self, *lines: str) -> None:
+        """What a user should know. Silent with --quiet."""
+        if not self.quiet:
+            _write(lines)
+
+    def detail(self, *lines: str) -> None:
+        """What a user who asked for more wants to know: only with --verbose."""
+        if self.verbose and not self.quiet:
+            _write(lines)
+
+
+def complain(kind: str, message: str) -> None:
+    """`kind: message` on stderr, the kind in red on a terminal that has colours. Never silenced."""
+    colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    _write([f"\033[1;31m{kind}:\033[0m {message}" if colour else f"{kind}: {message}"])
+
+
+def _write(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(printable(line), file=sys.stderr)  # noqa: T201
+
+
+def printable(text: str) -> str:
+    """Control characters from a user's file are shown, not obeyed; what the terminal can't encode is escaped."""
+    shown = "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    encoding = sys.stderr.encoding or "utf-8"
+    return shown.encode(encoding, errors="backslashreplace").decode(encoding)

@@ -1,0 +1,87 @@
+"""A training as it goes: a bar on a terminal, nothing in a log file (or a line an epoch with --verbose)."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cnnlstm_cli.evaluation.validation import best_baseline
+from cnnlstm_cli.planning import Task
+from cnnlstm_cli.render.messages import Messages
+from cnnlstm_cli.training import Watcher
+
+if TYPE_CHECKING:
+    from cnnlstm_cli.network.fit import Epoch
+
+
+class TerminalWatcher(Watcher):
+    """Says what was found, draws the bar, and asks on Ctrl-C."""
+
+    def __init__(self, messages: Messages, keep_interrupted: bool = False) -> None:
+        self._messages = messages
+        self._keep = keep_interrupted
+        self._baseline = ""
+        self._seen = 0
+        console = Console(stderr=True)
+        # `disable` keeps even the cursor's control codes out of a file
+        self._progress = Progress(
+            TextColumn("{task.fields[epoch]}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[losses]}", markup=False),
+            TimeRemainingColumn(),
+            console=console,
+            disable=messages.quiet or not console.is_terminal,
+            transient=True,
+        )
+        self._bar = self._progress.add_task("", total=None, epoch="starting", losses="")
+
+    def planned(self, task: Task) -> None:
+        """Says it, in a line a fact."""
+        best = best_baseline(task.baselines)
+        self._baseline = f"{best} {task.baselines[best]['mae']:.4f}"
+        self._messages.say(*plan_lines(task))
+        self._progress.start()
+
+    def stepped(self, step: int, steps: int, epoch: Epoch | None) -> None:
+        """Moves the bar; says each epoch with --verbose."""
+        fields: dict[str, Any] = {}
+        if epoch is not None:
+            fields["losses"] = f"loss {epoch.loss:.4f}  validation {epoch.validation:.4f} ({self._baseline})"
+            fields["epoch"] = f"epoch {min(epoch.number + 1, epoch.epochs)}/{epoch.epochs}"
+            if epoch.number > self._seen:
+                self._seen = epoch.number
+                self._messages.detail(f"epoch {epoch.number}/{epoch.epochs}: {fields['losses']}, {epoch.seconds:.1f} s")
+        self._progress.update(self._bar, completed=step, total=steps, **fields)
+
+    def keep_interrupted(self) -> bool:
+        """With --keep-interrupted, or when the user on the terminal says y."""
+        self.close()
+        if self._keep or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return self._keep
+        print("interrupted. Publish the best weights so far? [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201
+        return sys.stdin.readline().strip().casefold() in ("y", "yes")
+
+    def close(self) -> None:
+        """Takes the bar off the terminal."""
+        self._progress.stop()
+
+
+def plan_lines(task: Task) -> list[str]:
+    """What a training found out before it began."""
+    table, data = task.table, task.spec.data
+    schema = table.schema
+    training, validation = task.parts.rows()
+    series = f" in {len(table.ids):,} series" if schema.id else ""
+    time = ", ".join(schema.time.names) or "row number"
+    season = ", ".join(str(length) for length in data.season) or "none"
+    return [
+        *table.notes(),
+        f"time: {time}; step {schema.frequency.alias}; season {season}",
+        f"target: {', '.join(schema.targets)}",
+        *([f"left out: {', '.join(f'{name} ({why})' for name, why in table.left_out)}"] if table.left_out else []),
+        f"lookback {data.lookback}, horizon {data.horizon}; rows{series}: {training:,} for training, "
+        f"{validation:,} for validation",
+    ]

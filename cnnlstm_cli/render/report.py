@@ -1,0 +1,197 @@
+"""Facts -> a terminal's table, CSV or JSON, for the commands that report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cnnlstm_cli.render.messages import printable
+
+Facts = Mapping[str, Any]
+
+BARS = "▁▂▃▄▅▆▇█"
+CURVE_WIDTH = 40
+
+
+def to_json(facts: Facts) -> str:
+    """One JSON document; numbers JSON has no word for (NaN) become null."""
+    return json.dumps(_finite(facts), indent=2, ensure_ascii=False) + "\n"
+
+
+def to_csv(facts: Facts) -> str:
+    """Two columns, `fact` and `value`, nested facts as `validation.model.mae`."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["fact", "value"])
+    rows.writerows(_flat(_finite(facts)))
+    return text.getvalue()
+
+
+def draw(facts: Facts) -> None:
+    """Tables on the terminal's standard output."""
+    lines = run_report(facts) if facts["kind"] == "run" else data_report(facts)
+    Console(markup=False, highlight=False, emoji=False).print(Group(*lines))
+
+
+def run_report(facts: Facts) -> list[RenderableType]:
+    """One screen about a run."""
+    needs = facts["needs"]
+    parts: list[RenderableType] = [
+        _pairs(
+            {
+                "run": facts["run"],
+                "version": f"{facts['version']} ({len(facts['versions'])} kept)",
+                "trained": f"{facts['created']} in {facts['seconds']:.0f} s, on {facts['data']['name']}",
+                "data": f"{facts['data']['first']} to {facts['data']['last']}, {_rows(facts)}",
+                "mended": _counts(facts["mended"]),
+                "forecasts": f"{', '.join(facts['targets'])}, {facts['horizon']} steps of {facts['frequency']}",
+                "season": _listed(facts["season"]),
+                "needs": f"columns {', '.join(needs['columns'])}; at least {needs['rows']} rows",
+                "network": f"{facts['parameters']:,} parameters, best epoch {facts['epochs']['best']}",
+                "seed": str(facts["seed"]),
+            }
+        ),
+        _scores(facts["validation"]),
+        Text(verdict(facts["skill"])),
+        *_curve(facts["losses"]),
+    ]
+    if len(facts["history"]) > 1:
+        parts.append(_history(facts["history"]))
+    return parts
+
+
+def data_report(facts: Facts) -> list[RenderableType]:
+    """One screen about a file."""
+    parts: list[RenderableType] = [
+        _pairs(
+            {
+                "data": facts["name"],
+                "time": f"{_listed(facts['time'], 'row number')}, step {facts['frequency']}",
+                "from, to": f"{facts['first']} to {facts['last']}, {_rows(facts)}",
+                **({"series": f"{facts['series']:,}, by {facts['id']}"} if facts["id"] else {}),
+                "season": _listed(facts["season"]),
+                "mended": _counts(facts["mended"]),
+                "left out": ", ".join(f"{name} ({why})" for name, why in facts["left_out"].items()) or "nothing",
+                "train would": f"look back {facts['lookback']} rows and forecast {facts['horizon']} steps",
+            }
+        ),
+        _table(
+            ["target", "least", "mean", "greatest", "missing"],
+            [
+                [c["name"], *(f"{c[k]:,.6g}" for k in ("least", "mean", "greatest")), f"{c['missing']:,}"]
+                for c in facts["targets"]
+            ],
+        ),
+    ]
+    if facts["trainable"]:
+        return [*parts, _scores(facts["baselines"])]
+    return [*parts, Text(f"Not enough to train on: {facts['why_not']}", style="bold red")]
+
+
+def verdict(skill: Facts) -> str:
+    """How the model did against the best baseline, in words."""
+    if skill["percent"] is None:
+        return (
+            f"The best baseline, {skill['against']}, makes no error on the validation rows: there is nothing to learn."
+        )
+    better = "less" if skill["percent"] >= 0 else "more"
+    return f"{abs(skill['percent']):.1f} % {better} error than the best baseline ({skill['against']})."
+
+
+def summary_lines(facts: Facts) -> list[str]:
+    """What is said when a training is done."""
+    epochs, model = facts["epochs"], facts["validation"]["model"]
+    stopped = " (interrupted)" if epochs["interrupted"] else ""
+    return [
+        f"trained: {epochs['run']} epochs{stopped}, best {epochs['best']}, in {facts['seconds']:.1f} s; "
+        f"{facts['parameters']:,} parameters",
+        f"validation: mae {model['mae']:.4f}, mase {model['mase']:.4f}. {verdict(facts['skill'])}",
+        f"published: {facts['run']}, version {facts['version']}",
+    ]
+
+
+def sparkline(values: list[float]) -> str:
+    """At most 40 bars, each the mean of its share of the values."""
+    count = min(CURVE_WIDTH, len(values))
+    edges = [round(k * len(values) / count) for k in range(count + 1)]
+    means = [sum(values[a:b]) / (b - a) for a, b in itertools.pairwise(edges)]
+    low, span = min(means), (max(means) - min(means)) or 1.0
+    return "".join(BARS[round((mean - low) / span * (len(BARS) - 1))] for mean in means)
+
+
+def _curve(losses: list[Facts]) -> Iterator[Text]:
+    for key, name in (("loss", "training"), ("validation", "validation")):
+        values = [row[key] for row in losses]
+        if values:
+            yield Text(f"{name:>10} loss {sparkline(values)} {values[0]:.4f} -> {min(values):.4f} at best")
+
+
+def _scores(scores: Mapping[str, Facts]) -> Table:
+    metrics = ["mae", "rmse", "mase"]
+    return _table(
+        ["on the validation rows", *metrics], [[n, *(f"{s[m]:.4f}" for m in metrics)] for n, s in scores.items()]
+    )
+
+
+def _history(history: list[Facts]) -> Table:
+    return _table(["trained", "version", "mae"], [[e["created"], e["version"], f"{e['mae']:.4f}"] for e in history])
+
+
+def _pairs(facts: Mapping[str, str]) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in facts.items():
+        grid.add_row(name, Text(printable(value)))
+    return grid
+
+
+def _table(header: list[str], rows: list[list[str]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for place, name in enumerate(header):
+        table.add_column(name, justify="right" if place else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    return table
+
+
+def _rows(facts: Facts) -> str:
+    rows = facts["rows"]
+    return f"{rows['used']:,} rows ({rows['training']:,} training, {rows['validation']:,} validation)"
+
+
+def _counts(mended: Mapping[str, int]) -> str:
+    return "; ".join(f"{count:,} {what}" for what, count in mended.items()) or "nothing"
+
+
+def _listed(values: list[Any], none: str = "none") -> str:
+    return ", ".join(str(value) for value in values) or none
+
+
+def _finite(facts: Any) -> Any:
+    if isinstance(facts, Mapping):
+        return {key: _finite(value) for key, value in facts.items()}
+    if isinstance(facts, (list, tuple)):
+        return [_finite(value) for value in facts]
+    return None if isinstance(facts, float) and not math.isfinite(facts) else facts
+
+
+def _flat(facts: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(facts, Mapping):
+        for key, value in facts.items():
+            yield from _flat(value, f"{prefix}.{key}" if prefix else str(key))
+    elif isinstance(facts, list) and any(isinstance(value, Mapping) for value in facts):
+        for place, value in enumerate(facts):
+            yield from _flat(value, f"{prefix}.{place}")
+    else:
+        yield prefix, " ".join(map(str, facts)) if isinstance(facts, list) else facts

@@ -1,0 +1,150 @@
+"""The train use case: read, split, scale, window, fit, judge, publish."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import importlib.metadata
+import io
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnnlstm_cli import __version__
+from cnnlstm_cli.config import Options, spec_from
+from cnnlstm_cli.forecast import Run, Session
+from cnnlstm_cli.planning import Task, prepare
+from cnnlstm_cli.runs.atomic import writing_to
+from cnnlstm_cli.runs.directory import RunDirectory
+from cnnlstm_cli.runs.record import Record
+from cnnlstm_cli.series.reader import Data
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from cnnlstm_cli.network.fit import Epoch, Fit
+
+PACKAGES = ("keras", "numpy", "onnx", "onnxruntime", "pandas", "tensorflow", "tf2onnx")
+
+
+class Watcher:
+    """What a caller of `train` may follow. This one looks away; the command's draws progress on the terminal."""
+
+    def planned(self, task: Task) -> None:
+        """Everything is found and settled; fitting begins."""
+
+    def stepped(self, step: int, steps: int, epoch: Epoch | None) -> None:
+        """`step` of `steps` steps are done, `epoch` is the last that was finished."""
+
+    def keep_interrupted(self) -> bool:
+        """Ctrl-C came: whether to publish the best weights so far."""
+        return False
+
+
+def train(
+    data: Data,
+    run: str | Path,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    watcher: Watcher | None = None,
+    **options: Unpack[Options],
+) -> Run:
+    """Train a network on a CSV file or data frame and publish it in the run directory `run`.
+
+    options   what the command's options of the same names say: target, time, id, time_format, freq, season, lookback,
+              horizon, validation, seed; what is not given is found from the data
+    settings  further keys, {"model": {"filters": 32}, "train": {"epochs": 20}}
+
+    Raises UsageError, InputError, DataError, OutputError or BusyError; the run directory is then as it was.
+    """
+    started = time.perf_counter()
+    watcher = watcher or Watcher()
+    task = prepare(data, spec_from(options, settings))
+    directory = RunDirectory(Path(run))
+    with directory.training() as aside:
+        watcher.planned(task)
+        record = _fill(aside, task, watcher, started)
+        directory.publish(aside, record.version, _history_entry(record))
+    return Run.open(run)
+
+
+def _fill(aside: Path, task: Task, watcher: Watcher, started: float) -> Record:
+    """Fit the network and write a complete version into the folder `aside`."""
+    from cnnlstm_cli.network.build import build
+    from cnnlstm_cli.network.export import export
+    from cnnlstm_cli.network.fit import fit, settled
+
+    windows = task.windows
+    spec = replace(task.spec, train=settled(task.spec.train, len(windows.training)))
+    task = replace(task, spec=spec)
+    model = build(spec.model, windows.lookback, windows.horizon, windows.values.shape[1], seed=spec.train.seed)
+    fitted = fit(model, windows, spec.train, on_step=watcher.stepped, keep_interrupted=watcher.keep_interrupted)
+    with writing_to(aside.parent.parent):
+        (aside / "members").mkdir()
+        model.save(aside / "members" / "0.keras")
+        parity = export(model, aside / "model.onnx")
+        network = (aside / "model.onnx").read_bytes()
+        (aside / "history.csv").write_text(_losses(fitted), encoding="utf-8")
+        facts = _facts(task, fitted, Session(network))
+        facts |= {"parity": parity, "parameters": model.count_params(), "seconds": time.perf_counter() - started}
+        record = _record(task, network, facts)
+        (aside / "run.json").write_text(record.to_json(), encoding="utf-8")
+    return record
+
+
+def _record(task: Task, network: bytes, facts: Mapping[str, Any]) -> Record:
+    digest = hashlib.sha256(network).hexdigest()
+    moment = datetime.now(timezone.utc)
+    return Record(
+        version=f"{moment:%Y%m%dT%H%M%SZ}-{digest[:8]}",
+        spec=task.spec,
+        schema=task.table.schema,
+        scalers=dict(zip(task.table.ids, task.scalers, strict=True)),
+        model=digest,
+        facts={"created": f"{moment:%Y-%m-%dT%H:%M:%SZ}", **facts},
+    )
+
+
+def _facts(task: Task, fitted: Fit, session: Session) -> dict[str, Any]:
+    """What a reader of run.json wants to know beside what predicting needs."""
+    forecast = session.validate(task.windows)
+    table = task.table
+    training, validation = task.parts.rows()
+    return {
+        "validation": {"model": task.judge.score(forecast), **task.baselines},
+        "error_by_target": task.judge.by_target(forecast),
+        "epochs": {"run": len(fitted.history), "best": fitted.best, "interrupted": fitted.interrupted},
+        "rows": {"read": table.read, "used": len(table.values), "training": training, "validation": validation},
+        "windows": {"training": len(task.windows.training), "validation": len(task.windows.validation)},
+        "mended": table.mended_counts(),
+        "left_out": dict(table.left_out),
+        "data": {
+            "name": table.name,
+            "sha256": table.fingerprint,
+            "first": table.stamp(table.times[0]),
+            "last": table.stamp(table.times[-1]),
+            "series": len(table.ids),
+        },
+        "command": shlex.join(sys.argv),
+        "python": platform.python_version(),
+        "packages": {"cnnlstm": __version__, **{name: importlib.metadata.version(name) for name in PACKAGES}},
+    }
+
+
+def _losses(fitted: Fit) -> str:
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["epoch", "loss", "validation", "seconds"])
+    rows.writerows([e.number, f"{e.loss:.6g}", f"{e.validation:.6g}", f"{e.seconds:.2f}"] for e in fitted.history)
+    return text.getvalue()
+
+
+def _history_entry(record: Record) -> dict[str, Any]:
+    kept = ("created", "validation", "rows", "seconds", "data")
+    return {"version": record.version, "published": True, **{key: record.facts[key] for key in kept}}

@@ -1,0 +1,91 @@
+"""The Python API: the same numbers as the command."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import cnnlstm_cli as c
+from cnnlstm_cli.training import Watcher
+from tests.command import command
+from tests.conftest import SAMPLES
+
+AIR = SAMPLES / "air_passengers.csv"
+SETTINGS = {"train": {"epochs": 2}}
+
+
+def test_train_predict_inspect_give_the_commands_numbers(air, tmp_path):
+    """The run of the command was trained in another process: the same seed gives the same forecast there and here."""
+    run = c.train(AIR, tmp_path / "run", settings=SETTINGS)
+    ours = run.predict(AIR)
+    text = command("predict", AIR, "--run", air).stdout
+    assert command("predict", AIR, "--run", tmp_path / "run").stdout == text
+    theirs = pd.read_csv(io.StringIO(text))
+    assert ours["#Passengers"].tolist() == theirs["#Passengers"].tolist()
+    assert ours["Month"].tolist() == [pd.Timestamp(month) for month in theirs["Month"]]
+    assert c.Run.open(tmp_path / "run").predict(AIR).equals(ours)
+    assert c.predict(AIR, tmp_path / "run").equals(ours)
+    facts, said = c.inspect(tmp_path / "run"), json.loads(command("inspect", air, "--json").stdout)
+    assert facts["validation"] == said["validation"]
+    assert c.inspect(AIR)["season"] == [12]
+
+
+def test_another_seed_gives_another_forecast(air, tmp_path):
+    other = c.train(AIR, tmp_path / "run", settings=SETTINGS, seed=1)
+    assert not other.predict(AIR).equals(c.predict(AIR, air))
+
+
+def test_a_data_frame_in_place_of_a_path(air):
+    frame = pd.read_csv(AIR)
+    indexed = frame.set_index(pd.to_datetime(frame.pop("Month")))
+    expected = c.predict(AIR, air)
+    assert c.predict(pd.read_csv(AIR), air)["#Passengers"].equals(expected["#Passengers"])
+    assert c.predict(indexed, air)["Month"].equals(expected["Month"])
+
+
+def test_the_watcher_hears_of_every_step(tmp_path):
+    class Listener(Watcher):
+        def __init__(self):
+            self.task, self.steps, self.epochs = None, [], []
+
+        def planned(self, task):
+            self.task = task
+
+        def stepped(self, step, steps, epoch):
+            self.steps.append((step, steps))
+            self.epochs.append(epoch.number if epoch else 0)
+
+    heard = Listener()
+    c.train(AIR, tmp_path / "run", settings=SETTINGS, watcher=heard, horizon=6, lookback=24, season=12)
+    assert (heard.task.windows.lookback, heard.task.windows.horizon) == (24, 6)
+    assert heard.steps == sorted(heard.steps)
+    assert heard.steps[-1][0] == heard.steps[-1][1]
+    assert heard.epochs[-1] == 2
+
+
+def test_errors_are_exceptions_with_the_commands_exit_codes(air, tmp_path):
+    with pytest.raises(c.CnnlstmError, match="No such file") as caught:
+        c.train(tmp_path / "none.csv", tmp_path / "run")
+    assert caught.value.exit_code == 66
+    with pytest.raises(c.CnnlstmError, match=r"data\.horizon must be a whole number, not 'a day'"):
+        c.train(AIR, tmp_path / "run", horizon="a day")
+    with pytest.raises(c.CnnlstmError, match="the data frame has no rows"):
+        c.predict(pd.DataFrame({"Month": [], "#Passengers": []}), air)
+
+
+def test_a_forecast_does_not_depend_on_the_unit_of_the_data(air):
+    """Scaler and per-window normalisation together: ten times the passengers are ten times the forecast."""
+    frame = pd.read_csv(AIR)
+    run = c.Run.open(air)
+    base = run.predict(frame)["#Passengers"].to_numpy()
+    tens = run.predict(frame.assign(**{"#Passengers": frame["#Passengers"] * 10}))["#Passengers"].to_numpy()
+    assert np.allclose(tens, 10 * base, rtol=1e-4)
+
+
+def test_unknown_public_name():
+    with pytest.raises(AttributeError, match="has no attribute 'forecast_everything'"):
+        _ = c.forecast_everything
