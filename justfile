@@ -1,0 +1,29 @@
+# What a developer types. `just` alone lists it.
+
+python := ".venv/bin/python"
+
+_list:
+    @just --list
+
+# Make the environment with everything the tests need.
+setup:
+    python3 -m venv .venv
+    {{python}} -m pip install --quiet --editable '.[dev]'
+
+# All tests, style and types, as CI runs them.
+test *arguments:
+    {{python}} -m pytest {{arguments}}
+
+# Style and types alone; seconds.
+check:
+    .venv/bin/ruff format --check .
+    .venv/bin/ruff check .
+    .venv/bin/mypy
+
+# Write the README's --help sections anew.
+docs:
+    {{python}} -m tests.readme
+
+# Time of a forecast against its floor; accuracy and more come with later versions.
+bench *arguments:
+    {{python}} -m tests.benchmarks.predict {{arguments}}
