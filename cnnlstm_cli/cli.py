@@ -14,7 +14,7 @@ import typer
 
 from cnnlstm_cli import __version__
 from cnnlstm_cli.config import Options, settings_from
-from cnnlstm_cli.errors import BUG, INTERRUPTED, CnnlstmError
+from cnnlstm_cli.errors import BUG, INTERRUPTED, CnnlstmError, OutputError
 from cnnlstm_cli.render.messages import Messages, complain
 
 app = typer.Typer(
@@ -223,12 +223,16 @@ def _options(*values: Any) -> Options:
 
 def _answer(text: str) -> None:
     """The answer, and nothing else, on standard output: UTF-8 and \\n wherever it goes."""
+    if sys.stdout is None:
+        raise OutputError("standard output is closed. Leave it open, or use -o.")
     try:
         sys.stdout.buffer.write(text.encode("utf-8", errors="surrogateescape"))
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         # whoever read it has seen enough; at exit the interpreter must not find the pipe closed once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise OutputError(f"can't write to standard output: {error.strerror}. Free some space, or use -o.") from None
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 import pandas as pd
 from numpy.typing import NDArray
 
@@ -31,6 +30,8 @@ class Session:
     """A network in ONNX: (N, L, C) scaled lookbacks -> (N, H, C) scaled forecasts, in batches."""
 
     def __init__(self, model: bytes) -> None:
+        import onnxruntime as ort  # here, so that looking at a run does not load it
+
         options = ort.SessionOptions()
         options.intra_op_num_threads = THREADS
         options.log_severity_level = 4  # what goes wrong is raised; nothing of it belongs on the user's terminal

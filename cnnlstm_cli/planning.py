@@ -11,7 +11,16 @@ from cnnlstm_cli.series.reader import Data, read_training
 from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.season import default_horizon, find_seasons
 from cnnlstm_cli.series.table import Table
-from cnnlstm_cli.series.windows import Split, Windows, default_kernel, default_lookback, make_windows, scalers, split
+from cnnlstm_cli.series.windows import (
+    VALIDATION_SHARE,
+    Split,
+    Windows,
+    default_kernel,
+    default_lookback,
+    make_windows,
+    scalers,
+    split,
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,8 @@ def settle(table: Table, spec: Spec) -> tuple[Spec, Split]:
     schema = table.schema
     season = spec.data.season or find_seasons(table)
     horizon = spec.data.horizon or default_horizon(schema.frequency, season)
-    parts = split(table.lengths, horizon, spec.data.validation)
+    validation = VALIDATION_SHARE if spec.data.validation is None else spec.data.validation
+    parts = split(table.lengths, horizon, validation)
     lookback = spec.data.lookback or default_lookback(parts, horizon, season)
     data = replace(
         spec.data,
@@ -49,6 +59,7 @@ def settle(table: Table, spec: Spec) -> tuple[Spec, Split]:
         season=season,
         lookback=lookback,
         horizon=horizon,
+        validation=validation,
     )
     model = replace(spec.model, kernel=spec.model.kernel or default_kernel(lookback, season))
     return replace(spec, data=data, model=model), parts

@@ -29,7 +29,8 @@ class Messages:
 def complain(kind: str, message: str) -> None:
     """`kind: message` on stderr, the kind in red on a terminal that has colours. Never silenced."""
     colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    _write([f"\033[1;31m{kind}:\033[0m {message}" if colour else f"{kind}: {message}"])
+    shown = f"\033[1;31m{kind}:\033[0m" if colour else f"{kind}:"
+    print(shown, printable(message), file=sys.stderr)  # noqa: T201
 
 
 def _write(lines: Iterable[str]) -> None:

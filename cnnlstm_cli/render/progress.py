@@ -49,7 +49,7 @@ class TerminalWatcher(Watcher):
         """Moves the bar; says each epoch with --verbose."""
         fields: dict[str, Any] = {}
         if epoch is not None:
-            fields["losses"] = f"loss {epoch.loss:.4f}  validation {epoch.validation:.4f} ({self._baseline})"
+            fields["losses"] = f"loss {epoch.loss:.4f}  validation {epoch.validation:.4f} (to beat: {self._baseline})"
             fields["epoch"] = f"epoch {min(epoch.number + 1, epoch.epochs)}/{epoch.epochs}"
             if epoch.number > self._seen:
                 self._seen = epoch.number
@@ -79,7 +79,7 @@ def plan_lines(task: Task) -> list[str]:
     season = ", ".join(str(length) for length in data.season) or "none"
     return [
         *table.notes(),
-        f"time: {time}; step {schema.frequency.alias}; season {season}",
+        f"time: {time}, {schema.frequency}; season {season}",
         f"target: {', '.join(schema.targets)}",
         *([f"left out: {', '.join(f'{name} ({why})' for name, why in table.left_out)}"] if table.left_out else []),
         f"lookback {data.lookback}, horizon {data.horizon}; rows{series}: {training:,} for training, "

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cnnlstm_cli.render.messages import printable
+from cnnlstm_cli.series.frequency import Frequency
 
 Facts = Mapping[str, Any]
 
@@ -54,7 +55,8 @@ def run_report(facts: Facts) -> list[RenderableType]:
                 "trained": f"{facts['created']} in {facts['seconds']:.0f} s, on {facts['data']['name']}",
                 "data": f"{facts['data']['first']} to {facts['data']['last']}, {_rows(facts)}",
                 "mended": _counts(facts["mended"]),
-                "forecasts": f"{', '.join(facts['targets'])}, {facts['horizon']} steps of {facts['frequency']}",
+                "forecasts": ", ".join(facts["targets"]),
+                "ahead": f"{facts['horizon']} steps, {Frequency(facts['frequency'])}",
                 "season": _listed(facts["season"]),
                 "needs": f"columns {', '.join(needs['columns'])}; at least {needs['rows']} rows",
                 "network": f"{facts['parameters']:,} parameters, best epoch {facts['epochs']['best']}",
@@ -76,7 +78,7 @@ def data_report(facts: Facts) -> list[RenderableType]:
         _pairs(
             {
                 "data": facts["name"],
-                "time": f"{_listed(facts['time'], 'row number')}, step {facts['frequency']}",
+                "time": f"{_listed(facts['time'], 'row number')}, {Frequency(facts['frequency'])}",
                 "from, to": f"{facts['first']} to {facts['last']}, {_rows(facts)}",
                 **({"series": f"{facts['series']:,}, by {facts['id']}"} if facts["id"] else {}),
                 "season": _listed(facts["season"]),

@@ -119,7 +119,7 @@ def _filled(column: Numbers, limit: int | None) -> Numbers:
     known = np.flatnonzero(~gone)
     if not len(known) or not gone.any():
         return column
-    line = np.interp(np.arange(len(column)), known, column[known])
+    line: Numbers = np.interp(np.arange(len(column)), known, column[known])
     if limit is None:
         return line
     # how far apart the known rows around each row are, less one: the length of its gap

@@ -19,6 +19,8 @@ Times = NDArray[Any]  # datetime64[us] or int64, ascending
 # How far people look ahead at each step: a day of hours and minutes, two weeks of days, a year of months (the M4
 # competition's horizons, except that hours and months get a whole day and year).
 HORIZONS = {"B": 10, "D": 14, "W": 13, "M": 12, "3M": 8, "12M": 4}
+WORDS = {"s": "every second", "min": "every minute", "h": "hourly", "D": "daily", "B": "every business day"}
+WORDS |= {"W": "weekly", "M": "monthly", "3M": "quarterly", "12M": "yearly"}
 SEASONS = {"B": (5,), "D": (7, 365), "W": (52,), "M": (12,), "3M": (4,)}
 
 
@@ -37,6 +39,12 @@ class Frequency:
     def dated(self) -> bool:
         """Whether it is a step in time, not in whole numbers."""
         return not self.alias.isdigit()
+
+    def __str__(self) -> str:
+        """In words: hourly, every 15min, 3 steps."""
+        if not self.dated:
+            return "row by row" if self.alias == "1" else f"every {self.alias}"
+        return WORDS.get(self._family) or WORDS.get(self.alias) or f"every {self.alias}"
 
     @cached_property
     def offset(self) -> pd.offsets.BaseOffset:
@@ -71,8 +79,8 @@ class Frequency:
         """How many rows make a day, for steps that divide one; None for others."""
         if not self.dated or not isinstance(self.offset, pd.offsets.Tick):
             return None
-        rows = DAY / pd.Timedelta(self.offset)
-        return int(rows) if rows >= 1 and rows == int(rows) else None
+        rows, rest = divmod(DAY.value, self.offset.nanos)
+        return rows if rest == 0 else None
 
     def suggested_seasons(self) -> tuple[int, ...]:
         """Season lengths in rows that are usual for the step: an hour, a day, a week, a year."""
@@ -160,7 +168,9 @@ def _alias(step: pd.Timedelta, index: pd.DatetimeIndex) -> str:
         return "W-" + ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")[int(days[often.argmax()])]
     if step % DAY == pd.Timedelta(0):
         return "D" if step == DAY else f"{step // DAY}D"
-    return str(pd.tseries.frequencies.to_offset(step).freqstr)
+    unit = step.resolution_string  # the largest that the step is a whole number of
+    count = round(step.total_seconds() / pd.Timedelta(f"1{unit}").total_seconds())
+    return unit if count == 1 else f"{count}{unit}"
 
 
 def _stamps(index: pd.DatetimeIndex) -> Times:

@@ -38,7 +38,7 @@ def read_training(data: Data, spec: DataSpec) -> Table:
 
     Raises InputError, DataError or UsageError as cli.md's list of errors has it.
     """
-    sheet, fingerprint = _open(data, spec.id, spec.time[0] if spec.time_format and spec.time else None)
+    sheet = _open(data, spec.id, spec.time[0] if spec.time_format and spec.time else None)
     _require(sheet, [*spec.time, *spec.target, *([spec.id] if spec.id else [])])
     time = find_time(sheet, spec.time, spec.time_format)
     targets, left_out = _targets(sheet, spec, time)
@@ -49,7 +49,7 @@ def read_training(data: Data, spec: DataSpec) -> Table:
     empty = [name for name, column in zip(targets, table.values.T, strict=True) if np.isnan(column).all()]
     if empty:
         raise DataError(f"{sheet.name}: column {empty[0]!r} has no numbers at all. Leave it out with --target.")
-    return replace(table, left_out=left_out, fingerprint=fingerprint)
+    return replace(table, left_out=left_out, fingerprint=sheet.fingerprint())
 
 
 def read_recent(data: Data, schema: Schema, rows: int) -> Table:
@@ -60,26 +60,22 @@ def read_recent(data: Data, schema: Schema, rows: int) -> Table:
 
     Raises DataError when a column is missing or the rows follow another step, InputError when there is no file.
     """
-    sheet, fingerprint = _open(data, schema.id, schema.time.names[0] if schema.time.format else None)
+    sheet = _open(data, schema.id, schema.time.names[0] if schema.time.format else None)
     _require(sheet, schema.columns)
     time = schema.time
     if time.dated:
         time = find_time(sheet, time.names)
         if time.dated != schema.time.dated:
             raise DataError(f"{sheet.name}: column {time.names[0]!r} holds no dates; the run was trained on dates.")
-    table = _assemble(sheet, replace(schema, time=time), _rows(sheet, time, schema.targets, schema.id), newest=rows)
-    return replace(table, fingerprint=fingerprint)
+    return _assemble(sheet, replace(schema, time=time), _rows(sheet, time, schema.targets, schema.id), newest=rows)
 
 
-def _open(data: Data, *as_text: str | None) -> tuple[Sheet, str]:
-    """The sheet and its fingerprint; the columns `as_text` keep their leading zeros."""
+def _open(data: Data, *as_text: str | None) -> Sheet:
+    """The sheet; the columns `as_text` keep their leading zeros."""
     if isinstance(data, pd.DataFrame):
-        sheet = sheet_from_frame(data)
-        hashed = pd.util.hash_pandas_object(sheet.frame, index=False).to_numpy()
-        return sheet, f"pandas-{int(hashed.sum()):016x}"
-    source = Source(data)
-    reader = CsvReader.open(source)
-    return reader.read(text_columns(reader.sample, [column for column in as_text if column])), source.fingerprint()
+        return sheet_from_frame(data)
+    reader = CsvReader.open(Source(data))
+    return reader.read(text_columns(reader.sample, [column for column in as_text if column]))
 
 
 def _require(sheet: Sheet, columns: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import re
 import warnings
@@ -62,6 +63,12 @@ class Sheet:
             if number == row + 1:
                 return f"{self.name}, line {line}"
         return self.name
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the file as it is stored, or of a data frame's cells: the same data has the same."""
+        if self.source is not None:
+            return self.source.fingerprint()
+        return hashlib.sha256(pd.util.hash_pandas_object(self.frame, index=False).to_numpy().tobytes()).hexdigest()
 
     def numbers(self, column: str) -> NDArray[np.float64]:
         """A column as float64, NaN where empty. Raises DataError where a cell holds text."""

@@ -136,14 +136,20 @@ def possible_formats(text: pd.Series) -> list[StampFormat]:
 
     A stray cell is thus no reason not to see the dates around it. All formats returned fit the same number of cells.
     """
-    filled = text.dropna().astype(str).str.strip()
-    lengths = filled.str.len().sort_values(ascending=False)
-    examples = filled[lengths.drop_duplicates().index]
-    patterns = next((found for found in map(_patterns, examples) if found), [])
+    filled = text.dropna()
+    examples = {len(cell): cell for cell in _some(filled)}
+    longest_first = (examples[length] for length in sorted(examples, reverse=True))
+    patterns = next((found for found in map(_patterns, longest_first) if found), [])
     formats = [_with_writing(pattern, filled) for pattern in patterns]
     fitting = [int(each.parse(filled).notna().sum()) for each in formats]
     most = max([FITTING * len(filled), *fitting])
     return [each for each, count in zip(formats, fitting, strict=True) if count == most]
+
+
+def _some(filled: pd.Series) -> list[str]:
+    """A thousand cells, evenly chosen, and the last: enough to see how all are written, whatever their number."""
+    step = max(1, len(filled) // 1000)
+    return [str(cell).strip() for cell in (*filled.iloc[::step], *filled.iloc[-1:])]
 
 
 def _patterns(example: str) -> list[str]:
@@ -163,18 +169,16 @@ def _patterns(example: str) -> list[str]:
 
 def _with_writing(pattern: str, text: pd.Series) -> StampFormat:
     """The details of writing, read off the stamps themselves."""
-    filled = text.dropna().astype(str).str.strip()
-    last = str(filled.iloc[-1]) if len(filled) else ""
-    single = filled.str.contains(r"(?:^|[^\d:.])\d(?:[^\d]|$)|[^\d]\d:", regex=True)
-    offset = re.search(rf"({OFFSET})$", last) if "%z" in pattern else None
+    cells = _some(text.dropna())
+    offset = re.search(rf"({OFFSET})$", cells[-1]) if "%z" in pattern and cells else None
     decimals = (
-        filled.str.extract(r"\.(\d+)(?:\D|$)", expand=False).dropna() if "%f" in pattern else pd.Series([], dtype=str)
+        [len(found[1]) for cell in cells if (found := re.search(r"\.(\d+)(?:\D|$)", cell))] if "%f" in pattern else []
     )
     return StampFormat(
         pattern=pattern,
-        pad=not bool(single.any()),
+        pad=not any(re.search(r"(?:^|[^\d:.])\d(?:\D|$)|\D\d:", cell) for cell in cells),
         offset=offset[1] if offset else "",
-        digits=int(decimals.str.len().max()) if len(decimals) else 0,
+        digits=max(decimals, default=0),
     )
 
 

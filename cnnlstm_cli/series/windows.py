@@ -62,10 +62,11 @@ class Split:
         return int(self.training.sum()), int((self.lengths - self.training).sum())
 
 
-def split(lengths: Index, horizon: int, validation: float | None) -> Split:
-    """The newest rows of each series are for validation: so many rows, or a share (a fifth), but at least a horizon."""
-    wanted = VALIDATION_SHARE if validation is None else validation
-    held = np.full(len(lengths), int(wanted)) if wanted >= 1 else np.round(lengths * wanted).astype(np.int64)
+def split(lengths: Index, horizon: int, validation: float) -> Split:
+    """The newest rows of each series are for validation: so many, or a share below 1, but at least a horizon."""
+    held = (
+        np.full(len(lengths), int(validation)) if validation >= 1 else np.round(lengths * validation).astype(np.int64)
+    )
     return Split(np.maximum(lengths - np.maximum(held, horizon), 0), lengths)
 
 

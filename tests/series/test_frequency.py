@@ -105,3 +105,18 @@ def test_an_unknown_name_is_refused():
 def test_what_a_step_suggests(alias, seasons, horizon):
     assert Frequency(alias).suggested_seasons() == seasons
     assert Frequency(alias).usual_horizon() == horizon
+
+
+@pytest.mark.parametrize(
+    ("alias", "words"),
+    [
+        ("h", "hourly"),
+        ("15min", "every 15min"),
+        ("W-SUN", "weekly"),
+        ("ME", "monthly"),
+        ("3MS", "quarterly"),
+        ("1", "row by row"),
+    ],
+)
+def test_steps_in_words(alias, words):
+    assert str(Frequency(alias)) == words
