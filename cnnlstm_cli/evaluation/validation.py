@@ -48,8 +48,9 @@ class Judge:
                 for start, rows in zip(table.offsets, parts.training, strict=False)
             ]
         )
-        scaled_naive = (naive / scale)[series, column]
-        return cls(windows, seasons, table.schema.targets, column, scale[series, column], scaled_naive)
+        scaled = (naive / scale)[series, column]
+        exact = scaled < 1e-9  # the series repeats itself but for rounding
+        return cls(windows, seasons, table.schema.targets, column, scale[series, column], np.where(exact, 0.0, scaled))
 
     def baselines(self) -> Scores:
         """Every baseline's scores."""

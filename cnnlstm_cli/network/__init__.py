@@ -16,8 +16,12 @@ from collections.abc import Iterator
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keeps back what is written to file descriptor 2, whichever language writes it; an exception brings it back."""
-    with tempfile.TemporaryFile() as kept, contextlib.ExitStack() as undo:
+    try:
         stderr = os.dup(2)
+    except OSError:  # it was closed from the start: nothing can be heard
+        yield
+        return
+    with tempfile.TemporaryFile() as kept, contextlib.ExitStack() as undo:
         undo.callback(os.close, stderr)
         undo.callback(os.dup2, stderr, 2)
         os.dup2(kept.fileno(), 2)

@@ -26,10 +26,12 @@ from cnnlstm_cli.series.cleaning import (
 )
 from cnnlstm_cli.series.dialect import Source
 from cnnlstm_cli.series.frequency import Frequency, Times, find_frequency
+from cnnlstm_cli.series.scaler import LARGEST
 from cnnlstm_cli.series.sheet import CsvReader, Sheet, sheet_from_frame
 from cnnlstm_cli.series.table import Schema, Table
-from cnnlstm_cli.series.timecolumn import TimeColumn, find_time, text_columns
+from cnnlstm_cli.series.timecolumn import TimeColumn, find_again, find_time, text_columns
 
+COUNTS = "counts the rows"
 Data: TypeAlias = "str | Path | pd.DataFrame"
 
 
@@ -62,11 +64,7 @@ def read_recent(data: Data, schema: Schema, rows: int) -> Table:
     """
     sheet = _open(data, schema.id, schema.time.names[0] if schema.time.format else None)
     _require(sheet, schema.columns)
-    time = schema.time
-    if time.dated:
-        time = find_time(sheet, time.names)
-        if time.dated != schema.time.dated:
-            raise DataError(f"{sheet.name}: column {time.names[0]!r} holds no dates; the run was trained on dates.")
+    time = find_again(sheet, schema.time)
     return _assemble(sheet, replace(schema, time=time), _rows(sheet, time, schema.targets, schema.id), newest=rows)
 
 
@@ -97,17 +95,13 @@ def _targets(sheet: Sheet, spec: DataSpec, time: TimeColumn) -> tuple[tuple[str,
         if twice:
             raise UsageError(f"column {twice[0]!r} can't be the target and something else as well. Name it once.")
         return spec.target, ()
-    targets, left_out = [], []
-    for column in sheet.columns:
-        if column in taken:
-            continue
-        if reason := _unfit(sheet, column):
-            left_out.append((column, reason))
-        else:
-            targets.append(column)
+    reasons = {column: _unfit(sheet, column) for column in sheet.columns if column not in taken}
+    if None not in reasons.values():  # a column that only counts is still better than none
+        reasons = {column: None if reason == COUNTS else reason for column, reason in reasons.items()}
+    targets = tuple(column for column, reason in reasons.items() if reason is None)
     if not targets:
         raise DataError(f"{sheet.name} has no column of numbers to forecast. Its columns: {', '.join(sheet.columns)}.")
-    return tuple(targets), tuple(left_out)
+    return targets, tuple((column, reason) for column, reason in reasons.items() if reason)
 
 
 def _unfit(sheet: Sheet, column: str) -> str | None:
@@ -117,7 +111,7 @@ def _unfit(sheet: Sheet, column: str) -> str | None:
     """
     cells = pd.to_numeric(sheet.frame[column], errors="coerce").to_numpy(dtype=np.float64)
     if _counts_rows(cells):
-        return "counts the rows"
+        return COUNTS
     if not sheet.is_number(column):
         if stray := sheet.stray_text(column):
             raise DataError(f"{stray}. Mend or empty the cell, or leave the column out by naming others with --target.")
@@ -147,8 +141,10 @@ class _Rows:
 
 def _rows(sheet: Sheet, time: TimeColumn, targets: Sequence[str], id_column: str | None) -> _Rows:
     stamps = time.parse(sheet)
-    values = np.column_stack([sheet.numbers(target) for target in targets])
+    values = np.column_stack([_in_range(sheet, target) for target in targets])
     named = sheet.frame[id_column] if id_column else pd.Series("", index=stamps.index)
+    if id_column and time.kind == "row":  # each series counts its own rows
+        stamps = (stamps.groupby(named.to_numpy()).cumcount() + 1).astype("Int64")
     keep = (stamps.notna() & named.notna()).to_numpy()
     mended = (Mending("rows without a time or an id, dropped", int((~keep).sum())),) if not keep.all() else ()
     if not keep.any():
@@ -160,21 +156,30 @@ def _rows(sheet: Sheet, time: TimeColumn, targets: Sequence[str], id_column: str
     return _Rows(times, values[keep][order], starts, tuple(ids), mended)
 
 
+def _in_range(sheet: Sheet, column: str) -> NDArray[np.float64]:
+    """The numbers of a column. Raises DataError, with the place, for one that is beyond computing with."""
+    cells = sheet.numbers(column)
+    beyond = np.flatnonzero(np.isfinite(cells) & (np.abs(cells) > LARGEST))
+    if len(beyond):
+        raise DataError(
+            f"{sheet.place(int(beyond[0]))}, column {column!r}: {cells[beyond[0]]:g} is too large to compute with. "
+            "Mend the cell, or give the column in larger units."
+        )
+    return cells
+
+
 def _blocks(rows: _Rows) -> list[Block]:
     ends = [*rows.starts[1:], len(rows.times)]
     return [Block(rows.times[a:b], rows.values[a:b]) for a, b in zip(rows.starts, ends, strict=True)]
 
 
-def _find_frequency(sheet: Sheet, rows: _Rows, time: TimeColumn) -> Frequency:
-    if time.kind == "row":
-        return Frequency("1")
-    blocks = [in_order(block)[0] for block in _blocks(rows)]
-    doubled = len(rows.times) - sum(len(block.times) for block in blocks)
-    if doubled * 3 > len(rows.times):
+def _ordered(sheet: Sheet, time: TimeColumn, block: Block) -> tuple[Block, list[Mending]]:
+    """`in_order`. Raises DataError when so many times repeat that these must be several series."""
+    ordered, mended = in_order(block)
+    doubled = len(block.times) - len(ordered.times)
+    if doubled * 3 > len(block.times):
         raise DataError(_stacked(sheet, time, doubled))
-    starts = np.cumsum([0, *(len(block.times) for block in blocks)])[:-1]
-    where = f"{sheet.name}, column {time.names[0]!r}"
-    return find_frequency(np.concatenate([block.times for block in blocks]), where, starts)
+    return ordered, mended
 
 
 def _stacked(sheet: Sheet, time: TimeColumn, doubled: int) -> str:
@@ -187,6 +192,15 @@ def _stacked(sheet: Sheet, time: TimeColumn, doubled: int) -> str:
     else:
         hint = "Name the column that tells the series apart with --id, or all time columns with --time."
     return f"{sheet.name}: {doubled:,} of {len(sheet.frame):,} rows repeat a time: several series stacked? {hint}"
+
+
+def _find_frequency(sheet: Sheet, rows: _Rows, time: TimeColumn) -> Frequency:
+    if time.kind == "row":
+        return Frequency("1")
+    blocks = [_ordered(sheet, time, block)[0] for block in _blocks(rows)]
+    starts = np.cumsum([0, *(len(block.times) for block in blocks)])[:-1]
+    where = f"{sheet.name}, column {time.names[0]!r}"
+    return find_frequency(np.concatenate([block.times for block in blocks]), where, starts)
 
 
 def _assemble(sheet: Sheet, schema: Schema, rows: _Rows, limit: int | None = None, newest: int | None = None) -> Table:
@@ -215,7 +229,7 @@ def _assemble(sheet: Sheet, schema: Schema, rows: _Rows, limit: int | None = Non
 
 def _even(sheet: Sheet, schema: Schema, block: Block, newest: int | None) -> tuple[Block, list[Mending]]:
     """In order, without the unobserved rows at the end, on the schema's grid. Raises DataError where it is no grid."""
-    block, sorted_ = in_order(block)
+    block, sorted_ = _ordered(sheet, schema.time, block)
     block, ended = observed(block)
     if newest is not None:
         block = Block(block.times[-newest:], block.values[-newest:])

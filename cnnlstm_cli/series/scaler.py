@@ -13,6 +13,8 @@ from cnnlstm_cli.errors import DataError
 
 Numbers = NDArray[np.float64]
 
+SMALLEST, LARGEST = 1e-100, 1e100  # what can be squared without leaving the range of float64
+
 
 @dataclass(frozen=True)
 class Scaler:
@@ -29,7 +31,7 @@ class Scaler:
         mean = np.where(known, rows, 0.0).sum(axis=0) / count
         deviation = np.sqrt(np.where(known, (rows - mean) ** 2, 0.0).sum(axis=0) / count)
         # rounding leaves a constant column of large numbers a deviation that is not quite 0
-        constant = deviation <= 1e-12 * np.maximum(1.0, np.abs(mean))
+        constant = deviation <= np.maximum(1e-12 * np.abs(mean), SMALLEST)
         return cls(mean, np.where(constant, 1.0, deviation))
 
     def transform(self, rows: Numbers) -> Numbers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -151,6 +151,24 @@ def find_time(sheet: Sheet, named: Sequence[str] = (), time_format: str | None =
             return _with_clock(sheet, column, formats)
     found = _parts(sheet) or _epoch(sheet, sheet.columns) or _integer(sheet, sheet.columns[:1], anyname=True)
     return found or _integer(sheet, sheet.columns, anyname=False) or TimeColumn("row")
+
+
+def find_again(sheet: Sheet, known: TimeColumn) -> TimeColumn:
+    """The time columns of a run in a new file: written as they were there if every cell is, else found anew.
+
+    What decided between day-first and month-first in the training data may be missing in a few recent rows.
+    """
+    if known.format is not None and not sheet.is_number(known.names[0]):
+        text = sheet.frame[known.names[0]].astype("string").str.strip()
+        form = named_format(known.format.pattern, text)
+        if form.parse(text).notna().sum() == text.notna().sum():
+            return replace(known, format=form)
+    elif known.kind not in EPOCH_UNITS:
+        return known
+    found = find_time(sheet, known.names)
+    if found.dated != known.dated:
+        raise DataError(f"{sheet.name}: column {found.names[0]!r} holds no dates; the run was trained on dates.")
+    return found
 
 
 def _named_time(sheet: Sheet, named: list[str], time_format: str | None) -> TimeColumn:

@@ -216,3 +216,39 @@ def test_gaps_up_to_the_limit_are_filled_and_no_others(cells, limit):
         if not value:
             assert np.isnan(filled[start : start + length]).any() != (inside and length <= limit)
         start += length
+
+
+def test_recent_rows_are_read_with_the_format_the_training_data_decided(write):
+    """Ten days of January alone can be read both ways; the run knows better."""
+    days = pd.date_range("2023-06-01", "2024-01-12")
+    lines = [f"{day:%d/%m/%Y},{k}" for k, day in enumerate(days)]
+    schema = read(write(text(lines, "day,load"))).schema
+    recent = read_recent(write(text(lines[-11:], "day,load"), "recent.csv"), schema, 11)
+    assert (recent.times == days[-11:].to_numpy()).all()
+    other = [f"{day:%Y-%m-%d},{k}" for k, day in enumerate(days)]
+    assert read_recent(write(text(other, "day,load"), "iso.csv"), schema, 11).times[-1] == days[-1]
+
+
+def test_recent_rows_of_stacked_series_are_refused_by_a_run_without_an_id(write):
+    schema = read(write(text(rows()))).schema
+    lines = [f"{name},{line}" for name in "abc" for line in rows()]
+    with pytest.raises(DataError, match=r"several series stacked\?"):
+        read_recent(write(text(lines, "shop,time,load,price"), "stacked.csv"), schema, 24)
+
+
+def test_without_a_time_column_each_series_counts_its_own_rows():
+    frame = pd.DataFrame({"shop": ["a", "b"] * 50, "y": np.arange(100) % 13 + 0.5})
+    table = read(frame, id="shop")
+    assert table.lengths.tolist() == [50, 50]
+    assert table.values[:50, 0].tolist() == frame["y"][::2].tolist()
+
+
+def test_numbers_beyond_computing_with_are_refused_with_their_place(write):
+    lines = rows()
+    lines[10] = f"{HOURS[10]},1e300,0"
+    with pytest.raises(DataError, match=r"line 12, column 'load': 1e\+300 is too large"):
+        read(write(text(lines)))
+
+
+def test_a_lone_column_that_counts_is_the_target_after_all(write):
+    assert read(write(text([f"{hour},{k}" for k, hour in enumerate(HOURS)], "time,y"))).schema.targets == ("y",)

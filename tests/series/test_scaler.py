@@ -66,3 +66,9 @@ def test_a_constant_column_is_only_shifted():
 def test_a_damaged_scaler_is_refused(facts):
     with pytest.raises(DataError, match="scaler"):
         Scaler.from_dict(facts)
+
+
+@pytest.mark.parametrize("unit", [1e-90, 1e-12, 1e12, 1e90])
+def test_the_unit_does_not_matter(unit):
+    rows = np.random.default_rng(0).standard_normal((50, 2))
+    assert np.allclose(Scaler.fit(rows * unit).transform(rows * unit), Scaler.fit(rows).transform(rows))
