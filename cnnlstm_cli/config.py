@@ -206,6 +206,6 @@ def _value(key: str, value: Any, hint: Any, field: dataclasses.Field[Any]) -> An
         raise UsageError(f"{key} must be {names}, not {value!r}.")
     low, high = field.metadata["low"], field.metadata["high"]
     if (low is not None and value < low) or (high is not None and value > high) or value != value:
-        bounds = f"at least {low:g}" if high is None else f"between {low:g} and {high:g}"
+        bounds = f"at least {low}" if high is None else f"between {low} and {high}"
         raise UsageError(f"{key} must be {bounds}, not {value!r}.")
     return value

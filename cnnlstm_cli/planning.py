@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from cnnlstm_cli.config import Spec
+from cnnlstm_cli.errors import UsageError
 from cnnlstm_cli.evaluation.validation import Judge, Scores
 from cnnlstm_cli.series.reader import Data, read_training
 from cnnlstm_cli.series.scaler import Scaler
@@ -50,6 +51,12 @@ def settle(table: Table, spec: Spec) -> tuple[Spec, Split]:
     horizon = spec.data.horizon or default_horizon(schema.frequency, season)
     validation = VALIDATION_SHARE if spec.data.validation is None else spec.data.validation
     parts = split(table.lengths, horizon, validation)
+    long = [length for length in season if length > parts.training.max()]
+    if long and spec.data.season:
+        raise UsageError(
+            f"data.season={long[0]} is longer than the {parts.training.max()} training rows. Leave it out."
+        )
+    season = tuple(length for length in season if length not in long)
     lookback = spec.data.lookback or default_lookback(parts, horizon, season)
     data = replace(
         spec.data,

@@ -15,15 +15,16 @@ def baseline_names(seasons: Sequence[int]) -> dict[str, int]:
     return {"last value": 1} | {f"seasonal naive {season}": season for season in seasons}
 
 
-def seasonal_naive(windows: Windows, season: int) -> NDArray[np.float32]:
+def seasonal_naive(windows: Windows, season: int, first: NDArray[np.int64]) -> NDArray[np.float32]:
     """Each step repeats the row a whole number of seasons before it: (validation windows, H), scaled.
 
-    The rows are taken from the whole series before the target, so a season may be longer than the lookback.
+    The rows are taken from the whole series before the target, so a season may be longer than the lookback; NaN where
+    it is longer than the series, which begins at row `first` (validation windows,).
     (Hyndman and Athanasopoulos, Forecasting: Principles and Practice, section 5.2.)
     """
     origins = windows.validation + windows.lookback
-    steps = np.arange(windows.horizon) % season - season
-    taken: NDArray[np.float32] = windows.values[origins[:, None] + steps, 0]
+    rows = origins[:, None] + np.arange(windows.horizon) % season - season
+    taken: NDArray[np.float32] = np.where(rows >= first[:, None], windows.values[rows, 0], np.nan)
     return taken
 
 

@@ -21,7 +21,8 @@ Scores = dict[str, dict[str, float]]  # forecaster -> metric -> value
 class Judge:
     """Scores forecasts of the validation windows.
 
-    column   (m,) which target each validation window is of
+    first    (m,) row at which the series of each validation window begins
+    column   (m,) which target it is of
     scale    (m,) deviation of its series' training rows: scaled -> units of the data
     naive    (m,) in-sample error of the naive forecast, scaled, for MASE
     """
@@ -29,6 +30,7 @@ class Judge:
     windows: Windows
     seasons: tuple[int, ...]
     targets: tuple[str, ...]
+    first: NDArray[np.int64]
     column: NDArray[np.int64]
     scale: NDArray[np.float64]
     naive: NDArray[np.float64]
@@ -50,12 +52,20 @@ class Judge:
         )
         scaled = (naive / scale)[series, column]
         exact = scaled < 1e-9  # the series repeats itself but for rounding
-        return cls(windows, seasons, table.schema.targets, column, scale[series, column], np.where(exact, 0.0, scaled))
+        return cls(
+            windows=windows,
+            seasons=seasons,
+            targets=table.schema.targets,
+            first=column * len(table.values) + table.offsets[series],
+            column=column,
+            scale=scale[series, column],
+            naive=np.where(exact, 0.0, scaled),
+        )
 
     def baselines(self) -> Scores:
         """Every baseline's scores."""
         names = baseline_names(self.seasons)
-        return {name: self.score(seasonal_naive(self.windows, season)) for name, season in names.items()}
+        return {name: self.score(seasonal_naive(self.windows, season, self.first)) for name, season in names.items()}
 
     def score(self, forecast: NDArray[np.float32]) -> dict[str, float]:
         """mae and rmse in standard deviations of the training rows, and mase, of (m, H) scaled forecasts."""

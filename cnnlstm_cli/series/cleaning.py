@@ -12,6 +12,7 @@ from cnnlstm_cli.series.frequency import Frequency, Times
 Numbers = NDArray[np.float64]
 SHORTEST_LIMIT = 3
 ON_GRID = 0.9
+MOST_SPARSE = 20
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,16 @@ def observed(block: Block) -> tuple[Block, list[Mending]]:
         return block, []
     mended = [Mending("rows at the end without any target, not used", len(block.times) - end, block.times[end])]
     return Block(block.times[:end], block.values[:end]), mended
+
+
+def sparse(block: Block) -> bool:
+    """Whether the rows are but a twentieth of those that their commonest step would make from the first to the last."""
+    steps = np.diff(block.times).astype(np.int64)
+    steps = steps[steps > 0]
+    if not len(steps):
+        return False
+    whole = int(steps.sum()) // int(np.median(steps))
+    return whole > MOST_SPARSE * len(block.times) + 1000
 
 
 def follows(block: Block, frequency: Frequency) -> bool:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from cnnlstm_cli.errors import DataError, InputError
+from cnnlstm_cli.series.stamps import looks_like_a_stamp
 
 SAMPLE_BYTES = 1 << 18
 SAMPLE_LINES = 200
@@ -38,8 +39,13 @@ class Source:
     def __init__(self, path: str | Path) -> None:
         """Raises InputError when there is no such file, or it can't be read."""
         self.name = "standard input" if str(path) == "-" else str(path)
-        self._bytes = sys.stdin.buffer.read() if str(path) == "-" else None
         self._path = Path(path)
+        self._bytes: bytes | None = None
+        if str(path) == "-":
+            self._bytes = _standard_input()
+        elif self._path.exists() and not (self._path.is_file() or self._path.is_dir()):
+            with self._open_raw() as pipe:  # what can be read only once
+                self._bytes = pipe.read()
         self._open_raw().close()
 
     @contextlib.contextmanager
@@ -75,6 +81,12 @@ class Source:
         except OSError as error:
             remedy = "Give the path of a CSV file, or - for standard input."
             raise InputError(f"{self.name}: {error.strerror}. {remedy}") from None
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise InputError("standard input is closed. Pipe a CSV into it, or name a file.")
+    return sys.stdin.buffer.read()
 
 
 def _decompressed(raw: BinaryIO, kind: str | None) -> BinaryIO:
@@ -130,7 +142,7 @@ def find_dialect(source: Source) -> Dialect:
     delimiter = _delimiter(text)
     rows = _rows(text, delimiter)
     header = tuple(name.strip() for name in rows[0])
-    _check_header(source.name, header)
+    _check_header(source.name, header, rows)
     return Dialect(delimiter, _decimal(rows[1:], delimiter), encoding, header)
 
 
@@ -184,10 +196,14 @@ def _decimal(rows: list[list[str]], delimiter: str) -> str:
     return "," if comma and not point and delimiter != "," else "."
 
 
-def _check_header(name: str, header: tuple[str, ...]) -> None:
+def _check_header(name: str, header: tuple[str, ...], rows: list[list[str]]) -> None:
     doubled = sorted({column for column in header if header.count(column) > 1})
-    if _all_numbers(header) and not _counts_up(header):
-        raise DataError(f"{name}, line 1: the first line holds numbers, not column names. Put a header line before it.")
+    if all(_is_value(cell) for cell in header) and not _counts_up(header):
+        raise DataError(f"{name}, line 1: the first line holds values, not column names. Put a header line before it.")
+    if header[0].startswith("# ") or (header[0].startswith("#") and any(len(row) != len(header) for row in rows)):
+        raise DataError(
+            f"{name}, line 1: the first line is a comment, not column names. Remove it, and others like it."
+        )
     if doubled:
         places = [str(place + 1) for place, column in enumerate(header) if column == doubled[0]]
         raise DataError(
@@ -196,8 +212,9 @@ def _check_header(name: str, header: tuple[str, ...]) -> None:
         )
 
 
-def _all_numbers(cells: tuple[str, ...]) -> bool:
-    return all(re.fullmatch(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?", cell) for cell in cells)
+def _is_value(cell: str) -> bool:
+    number = re.fullmatch(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?", cell)
+    return number is not None or looks_like_a_stamp(cell)
 
 
 def _counts_up(cells: tuple[str, ...]) -> bool:

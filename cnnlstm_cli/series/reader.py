@@ -21,6 +21,7 @@ from cnnlstm_cli.series.cleaning import (
     in_order,
     observed,
     on_grid,
+    sparse,
     total,
     without_gaps,
 )
@@ -29,7 +30,7 @@ from cnnlstm_cli.series.frequency import Frequency, Times, find_frequency
 from cnnlstm_cli.series.scaler import LARGEST
 from cnnlstm_cli.series.sheet import CsvReader, Sheet, sheet_from_frame
 from cnnlstm_cli.series.table import Schema, Table
-from cnnlstm_cli.series.timecolumn import TimeColumn, find_again, find_time, text_columns
+from cnnlstm_cli.series.timecolumn import TimeColumn, find_again, find_time, is_clock, text_columns
 
 COUNTS = "counts the rows"
 Data: TypeAlias = "str | Path | pd.DataFrame"
@@ -90,6 +91,8 @@ def _require(sheet: Sheet, columns: Sequence[str]) -> None:
 def _targets(sheet: Sheet, spec: DataSpec, time: TimeColumn) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
     """The columns to forecast, and those left out with the reason."""
     taken = {*time.names, *((spec.id,) if spec.id else ())}
+    if spec.id in time.names:
+        raise UsageError(f"column {spec.id!r} can't be both the time and the id. Name another with --id or --time.")
     if spec.target:
         twice = [name for name in spec.target if name in taken or spec.target.count(name) > 1]
         if twice:
@@ -100,7 +103,8 @@ def _targets(sheet: Sheet, spec: DataSpec, time: TimeColumn) -> tuple[tuple[str,
         reasons = {column: None if reason == COUNTS else reason for column, reason in reasons.items()}
     targets = tuple(column for column, reason in reasons.items() if reason is None)
     if not targets:
-        raise DataError(f"{sheet.name} has no column of numbers to forecast. Its columns: {', '.join(sheet.columns)}.")
+        example = next((f"{sheet.example(column)}" for column in reasons), "there is none beside the time")
+        raise DataError(f"{sheet.name} has no column of numbers to forecast: {example}. Write numbers as 1234.5.")
     return targets, tuple((column, reason) for column, reason in reasons.items() if reason)
 
 
@@ -186,7 +190,8 @@ def _stacked(sheet: Sheet, time: TimeColumn, doubled: int) -> str:
     """What to say when times repeat: which column, taken as id, would make them single."""
     times = list(time.names)
     for column in sheet.columns:
-        if column not in times and not sheet.frame.duplicated([*times, column]).any():
+        few = 3 * sheet.frame[column].nunique() <= len(sheet.frame)
+        if few and column not in times and not is_clock(column) and not sheet.frame.duplicated([*times, column]).any():
             hint = f"If column {column!r} tells the series apart, add --id {column}."
             break
     else:
@@ -227,17 +232,36 @@ def _assemble(sheet: Sheet, schema: Schema, rows: _Rows, limit: int | None = Non
     )
 
 
+def _stamp(schema: Schema, time: object) -> str:
+    return " ".join(cells[0] for cells in schema.time.write(np.array([time])).values())
+
+
+def _other_step(sheet: Sheet, schema: Schema, block: Block) -> str:
+    step, found = schema.frequency.alias, find_frequency(block.times, sheet.name).alias
+    if step == found:
+        return (
+            f"{sheet.name}: more than one row in ten lies between two steps of {step!r}, the commonest. Resample to an "
+            "even step, or round the stamps; days across a change to daylight saving time go without an offset."
+        )
+    return (
+        f"{sheet.name}: the rows do not follow the step {step!r} but {found!r}. "
+        f"Give rows at {step!r}, or train on these with another --freq."
+    )
+
+
 def _even(sheet: Sheet, schema: Schema, block: Block, newest: int | None) -> tuple[Block, list[Mending]]:
     """In order, without the unobserved rows at the end, on the schema's grid. Raises DataError where it is no grid."""
     block, sorted_ = _ordered(sheet, schema.time, block)
     block, ended = observed(block)
+    if sparse(block):
+        first, last = (_stamp(schema, time) for time in block.times[[0, -1]])
+        raise DataError(
+            f"{sheet.name}: {len(block.times):,} rows from {first} to {last} at a step of {schema.frequency.alias!r} "
+            "leave nearly all of that time empty. Is the first or the last stamp a slip?"
+        )
     if newest is not None:
         block = Block(block.times[-newest:], block.values[-newest:])
     if not follows(block, schema.frequency):
-        step = find_frequency(block.times, sheet.name).alias
-        raise DataError(
-            f"{sheet.name}: the rows do not follow the step {schema.frequency.alias!r} but {step!r}. "
-            f"Give rows at {schema.frequency.alias!r}, or train on these with another --freq."
-        )
+        raise DataError(_other_step(sheet, schema, block))
     block, gridded = on_grid(block, schema.frequency)
     return block, sorted_ + ended + gridded

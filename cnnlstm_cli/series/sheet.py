@@ -42,7 +42,8 @@ class Sheet:
     def is_number(self, column: str) -> bool:
         """Whether every filled cell of `column` is a number (all-empty columns count as numbers)."""
         kind = self.frame[column].dtype
-        return bool(pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind))
+        real = pd.api.types.is_integer_dtype(kind) or pd.api.types.is_float_dtype(kind)
+        return bool(real and not pd.api.types.is_bool_dtype(kind))
 
     def stray_text(self, column: str) -> str | None:
         """Where and what the first text cell of a column is that is numbers for the better part; None for others."""
@@ -64,6 +65,14 @@ class Sheet:
                 return f"{self.name}, line {line}"
         return self.name
 
+    def example(self, column: str) -> str:
+        """The first filled cell of a column and its place, for messages."""
+        rows = np.flatnonzero(self.frame[column].notna())
+        if not len(rows):
+            return f"column {column!r} is empty"
+        row = int(rows[0])
+        return f"{self.place(row)}, column {column!r} is {self.frame[column].iloc[row]!r}"
+
     def fingerprint(self) -> str:
         """SHA-256 of the file as it is stored, or of a data frame's cells: the same data has the same."""
         if self.source is not None:
@@ -75,9 +84,7 @@ class Sheet:
         if not self.is_number(column):
             stray = self.stray_text(column)
             if stray is None:
-                row = int(np.flatnonzero(self.frame[column].notna())[0])
-                cell = self.frame[column].iloc[row]
-                stray = f"{self.place(row)}, column {column!r}: {cell!r} is not a number"
+                stray = f"{self.example(column)}, not a number"
             raise DataError(f"{stray}. Mend the cell, or leave it empty if the value is missing.")
         return self.frame[column].to_numpy(dtype=np.float64)
 
@@ -164,6 +171,8 @@ def sheet_from_frame(frame: pd.DataFrame) -> Sheet:
     """
     if isinstance(frame.index, (pd.DatetimeIndex, pd.PeriodIndex)):
         name = frame.index.name or "time"
+        if name in frame.columns:
+            raise DataError(f"the data frame has an index and a column named {name!r}. Give each a name of its own.")
         stamps = frame.index.to_timestamp() if isinstance(frame.index, pd.PeriodIndex) else frame.index
         frame = frame.set_axis(stamps.rename(name)).reset_index()
     frame = frame.reset_index(drop=True)
@@ -176,13 +185,22 @@ def sheet_from_frame(frame: pd.DataFrame) -> Sheet:
     for column in frame.columns:
         if pd.api.types.is_datetime64_any_dtype(frame[column].dtype):
             frame[column] = _isoformat(frame[column])
+        elif pd.api.types.is_complex_dtype(frame[column].dtype):
+            frame[column] = frame[column].astype(str)  # no number that can be forecast
+        elif frame[column].dtype == object:  # decimals, or whole numbers beside None
+            numbers = pd.to_numeric(frame[column], errors="coerce")
+            frame[column] = numbers if numbers.notna().sum() == frame[column].notna().sum() else frame[column]
     return Sheet(frame, "the data frame")
 
 
 def _isoformat(stamps: pd.Series) -> pd.Series:
-    """Stamps as ISO text: without a time when every stamp is at midnight, as a file of days would have them."""
-    days = bool((stamps.dt.tz_localize(None).dropna() == stamps.dt.tz_localize(None).dropna().dt.normalize()).all())
-    pattern = "%Y-%m-%d" if days and stamps.dt.tz is None else "%Y-%m-%d %H:%M:%S"
+    """Stamps as ISO text with no more of a time than they have: days without one, decimals where there are any."""
+    local = stamps.dt.tz_localize(None).dropna()
+    pattern = "%Y-%m-%d %H:%M:%S"
+    if stamps.dt.tz is None and (local == local.dt.normalize()).all():
+        pattern = "%Y-%m-%d"
+    elif (local.dt.microsecond > 0).any():
+        pattern = "%Y-%m-%d %H:%M:%S.%f"
     text: pd.Series = stamps.dt.strftime(pattern)
     if stamps.dt.tz is not None:
         text = text + stamps.dt.strftime("%z").str.replace(r"(\d\d)$", r":\1", regex=True)

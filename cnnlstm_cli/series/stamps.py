@@ -39,6 +39,7 @@ DIRECTIVES: dict[str, Callable[[datetime], str]] = {
     "%y": lambda t: f"{t.year % 100:02d}",
     "%B": lambda t: MONTHS[t.month - 1],
     "%b": lambda t: MONTHS[t.month - 1][:3],
+    "%a": lambda t: ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[t.weekday()],
     "%M": lambda t: f"{t.minute:02d}",
     "%S": lambda t: f"{t.second:02d}",
     "%p": lambda t: "AM" if t.hour < 12 else "PM",
@@ -62,7 +63,8 @@ DATES = (  # (what it looks like, patterns it may follow; {0} is the separator)
     (r"[A-Za-z]{3}( )\d{1,2}, \d{4}", ("%b %d, %Y",)),
     (r"[A-Za-z]{4,9}( )\d{1,2}, \d{4}", ("%B %d, %Y",)),
     (r"[A-Za-z]{4,9}( )\d{4}", ("%B %Y",)),
-    (r"\d{8}()", ("%Y%m%d",)),
+    (r"(?:1[89]|2[01])\d{6}()", ("%Y%m%d",)),
+    (r"(?:1[89]|2[01])\d{4}()", ("%Y%m",)),
 )
 TIMES = (
     (r"\d{1,2}:\d{2}", "%H:%M"),
@@ -125,7 +127,7 @@ def named_format(pattern: str, text: pd.Series) -> StampFormat:
     unknown = [directive for directive in re.findall(r"%.", pattern) if directive not in known]
     if unknown or "%" not in pattern:
         raise UsageError(
-            f"--time-format {pattern}: {unknown[0] if unknown else 'no directive'} is not supported. "
+            f"--time-format {pattern}: {f'{unknown[0]} is not supported' if unknown else 'it has no directive'}. "
             f"Known: {' '.join(sorted(known))}, for example %d/%m/%Y %H:%M."
         )
     return _with_writing(pattern, text)
@@ -180,6 +182,11 @@ def _with_writing(pattern: str, text: pd.Series) -> StampFormat:
         offset=offset[1] if offset else "",
         digits=max(decimals, default=0),
     )
+
+
+def looks_like_a_stamp(cell: str) -> bool:
+    """Whether one cell is written as dates are."""
+    return bool(_patterns(cell.strip()))
 
 
 def decide(text: pd.Series, formats: Sequence[StampFormat], where: str) -> StampFormat:

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.series.sheet import Sheet
-from cnnlstm_cli.series.stamps import StampFormat, decide, named_format, possible_formats
+from cnnlstm_cli.series.stamps import StampFormat, decide, looks_like_a_stamp, named_format, possible_formats
 
-Kind = Literal["stamp", "date+hour", "date+time", "parts", "epoch s", "epoch ms", "integer", "row"]
+Kind = Literal[
+    "stamp", "date+hour", "date+time", "parts", "epoch s", "epoch ms", "epoch us", "epoch ns", "integer", "row"
+]
 
 # Names that columns of each kind go by, lower case, without blanks and underscores.
 HOURS = ("hour", "hr", "hours", "hh", "hourofday")
@@ -29,7 +31,11 @@ PARTS = (
 )
 TIMES = ("time", "timestamp", "datetime", "date", "ts", "ds", "epoch", "unix", "unixtime", "dt", "stamp", "when", "at")
 STEPS = ("step", "t", "index", "idx", "instant", "period", "n", "row", "obs", "tick", "no", "nr", "")
-EPOCH_UNITS: dict[Kind, tuple[float, float]] = {"epoch s": (1e8, 1e10), "epoch ms": (1e11, 1e13)}  # 1973 to 2286
+# What names a time that is written in a way we do not know.
+TIMELIKE = (*TIMES, "month", "week", "quarter", "day", "period", "year", "q", "datum", "zeit", "fecha", "hour", "clock")
+# How many of a unit make a second. Epochs from 1973 to 2286 are told apart by their size.
+EPOCH_UNITS: dict[Kind, int] = {"epoch s": 1, "epoch ms": 10**3, "epoch us": 10**6, "epoch ns": 10**9}
+MINUTES = PARTS[4]
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,8 @@ class TimeColumn:
         if self.kind == "integer":
             return self._whole(sheet, numbers[0])
         if self.kind in EPOCH_UNITS:
-            unit = 1_000_000 if self.kind == "epoch s" else 1_000
-            return (numbers[0] * unit).round().astype("Int64").astype("datetime64[us]")
+            seconds = numbers[0] / EPOCH_UNITS[self.kind]
+            return (seconds * 1e6).round().astype("Int64").astype("datetime64[us]")
         return self._parse_parts(sheet, numbers)
 
     def _parse_text(self, sheet: Sheet, text: pd.Series) -> pd.Series:
@@ -81,7 +87,10 @@ class TimeColumn:
         if self.kind == "date+hour":
             hours = pd.Series(sheet.numbers(self.names[1]))
             self._refuse(sheet, (hours < 0) | (hours > 24) | (hours % 1 != 0), hours, "is no hour", column=1)
-            return dates + pd.to_timedelta(hours, unit="h")
+            stamps = dates + pd.to_timedelta(hours, unit="h")
+            for minutes in self.names[2:]:
+                stamps = stamps + pd.to_timedelta(pd.Series(sheet.numbers(minutes)), unit="min")
+            return stamps.astype("datetime64[us]")
         clock = sheet.frame[self.names[1]].astype("string").str.strip()
         full = clock.where(clock.str.count(":") != 1, clock + ":00")
         times = pd.to_timedelta(full, errors="coerce")
@@ -119,18 +128,24 @@ class TimeColumn:
             return {self.names[0]: [str(int(time)) for time in times]}
         stamps = times.astype("datetime64[us]")
         if self.kind in EPOCH_UNITS:
-            unit = 1_000_000 if self.kind == "epoch s" else 1_000
-            return {self.names[0]: [str(int(stamp) // unit) for stamp in stamps.astype(np.int64)]}
+            per_second = EPOCH_UNITS[self.kind]
+            return {self.names[0]: [_epoch_text(int(stamp) * per_second) for stamp in stamps.astype(np.int64)]}
         if self.format is not None:
             cells = {self.names[0]: self.format.write(stamps)}
             if self.kind == "date+hour":
-                cells[self.names[1]] = [str(hour) for hour in pd.DatetimeIndex(stamps).hour]
+                clock = (pd.DatetimeIndex(stamps).hour, pd.DatetimeIndex(stamps).minute)
+                cells |= {name: [str(cell) for cell in part] for name, part in zip(self.names[1:], clock, strict=False)}
             elif self.kind == "date+time":
                 cells[self.names[1]] = list(pd.DatetimeIndex(stamps).strftime("%H:%M:%S"))
             return cells
         index = pd.DatetimeIndex(stamps)
         parts = (index.year, index.month, index.day, index.hour, index.minute)
         return {name: [str(cell) for cell in part] for name, part in zip(self.names, parts, strict=False)}
+
+
+def _epoch_text(millionths: int) -> str:
+    whole, rest = divmod(millionths, 10**6)
+    return str(whole) if rest == 0 else f"{whole}.{rest:06d}".rstrip("0")
 
 
 def text_columns(sample: Sheet, as_text: Sequence[str] = ()) -> list[str]:
@@ -146,11 +161,29 @@ def find_time(sheet: Sheet, named: Sequence[str] = (), time_format: str | None =
     """
     if named:
         return _named_time(sheet, list(named), time_format)
-    for column in sheet.columns:
-        if formats := _formats(sheet, column, time_format):
-            return _with_clock(sheet, column, formats)
+    dates = {column: formats for column in sheet.columns if (formats := _formats(sheet, column, time_format))}
+    if dates:
+        different = {column: len(set(sheet.frame[column])) for column in dates}
+        column = max(different, key=lambda name: different[name])  # of equals the first
+        return _with_clock(sheet, column, dates[column])
     found = _parts(sheet) or _epoch(sheet, sheet.columns) or _integer(sheet, sheet.columns[:1], anyname=True)
-    return found or _integer(sheet, sheet.columns, anyname=False) or TimeColumn("row")
+    return found or _integer(sheet, sheet.columns, anyname=False) or _no_column(sheet)
+
+
+def _no_column(sheet: Sheet) -> TimeColumn:
+    """Rows are counted. Raises DataError when a column looks like the time but is written in no known way."""
+    for column in sheet.columns:
+        cells = sheet.frame[column].dropna()
+        if sheet.is_number(column) or cells.nunique() < 2:
+            continue
+        stamps = sum(looks_like_a_stamp(str(cell)) for cell in cells.head(100))
+        if _plain(column) in TIMELIKE or 2 * stamps > min(100, len(cells)):
+            raise DataError(
+                f"{sheet.name}: column {column!r} looks like the time, but its cells, like {cells.iloc[0]!r}, follow "
+                "no one way of writing that is known. Say how with --time-format, write ISO stamps (2024-12-31 23:00), "
+                "or name another column with --time."
+            )
+    return TimeColumn("row")
 
 
 def find_again(sheet: Sheet, known: TimeColumn) -> TimeColumn:
@@ -187,7 +220,7 @@ def _named_time(sheet: Sheet, named: list[str], time_format: str | None) -> Time
 
 def _no_time(sheet: Sheet, named: list[str]) -> TimeColumn:
     cell = sheet.frame[named[0]].dropna()
-    example = f", for example {cell.iloc[0]!r}" if len(cell) else ""
+    example = f", for example {str(cell.iloc[0])!r}" if len(cell) else ""
     raise DataError(
         f"{sheet.name}: column {', '.join(map(repr, named))} holds no stamps, epochs or whole numbers{example}. "
         "Name the time column with --time and, if need be, how it is written with --time-format."
@@ -216,7 +249,8 @@ def _with_clock(sheet: Sheet, date: str, formats: list[StampFormat], clock: str 
         return TimeColumn("stamp", (date,), form)
     for name in candidates:
         if sheet.is_number(name) and sheet.frame[name].between(0, 24).all():
-            return TimeColumn("date+hour", (date, name), form)
+            minutes = [other for other in sheet.columns if _plain(other) in MINUTES and sheet.is_number(other)]
+            return TimeColumn("date+hour", (date, name, *minutes[:1]), form)
         if (
             not sheet.is_number(name)
             and sheet.frame[name].astype(str).str.fullmatch(r"\s*\d{1,2}:\d\d(:\d\d)?\s*").all()
@@ -253,8 +287,8 @@ def _epoch(sheet: Sheet, names: Sequence[str]) -> TimeColumn | None:
         if not sheet.is_number(name) or not (_plain(name) in TIMES or name == sheet.columns[0]):
             continue
         cells = sheet.frame[name].dropna()
-        for kind, (low, high) in EPOCH_UNITS.items():
-            if len(cells) and cells.between(low, high).all() and _goes_one_way(cells):
+        for kind, per_second in EPOCH_UNITS.items():
+            if len(cells) and cells.between(1e8 * per_second, 1e10 * per_second).all() and _goes_one_way(cells):
                 return TimeColumn(kind, (name,))
     return None
 
@@ -275,6 +309,11 @@ def _goes_one_way(cells: pd.Series) -> bool:
     """Nearly every row is above the last (or below: newest first); many series in one file start over now and then."""
     steps = np.diff(cells.to_numpy(dtype=np.float64))
     return len(steps) > 0 and max(float((steps > 0).mean()), float((steps < 0).mean())) >= 0.9
+
+
+def is_clock(name: str) -> bool:
+    """Whether a column's name says that it holds part of a time."""
+    return _plain(name) in {*HOURS, *CLOCKS, *MINUTES}
 
 
 def _plain(name: str) -> str:

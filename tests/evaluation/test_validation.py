@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from cnnlstm_cli.config import Spec
+from cnnlstm_cli.errors import UsageError
 from cnnlstm_cli.evaluation.baselines import actuals, baseline_names, seasonal_naive
 from cnnlstm_cli.evaluation.validation import best_baseline
 from cnnlstm_cli.planning import prepare
@@ -36,7 +37,7 @@ def by_hand(season: int) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
 def test_seasonal_naive_is_what_it_is_by_hand(season):
     """Also with a season longer than the lookback."""
     judged = task()
-    forecast = seasonal_naive(judged.windows, season)
+    forecast = seasonal_naive(judged.windows, season, judged.judge.first)
     place = 0
     for column, (name, pairs) in enumerate(by_hand(season).items()):
         scaler = judged.scalers[0]
@@ -51,7 +52,7 @@ def test_seasonal_naive_is_what_it_is_by_hand(season):
 
 def test_errors_by_target_are_in_their_own_units():
     judged = task()
-    errors = judged.judge.by_target(seasonal_naive(judged.windows, 4))
+    errors = judged.judge.by_target(seasonal_naive(judged.windows, 4, judged.judge.first))
     for name, pairs in by_hand(4).items():
         assert errors[name] == pytest.approx(np.mean([np.abs(f - a) for f, a in pairs]), rel=1e-5)
 
@@ -71,3 +72,18 @@ def test_every_season_has_its_baseline():
     assert baseline_names((24, 168)) == {"last value": 1, "seasonal naive 24": 24, "seasonal naive 168": 168}
     scores = {name: {"mae": error} for name, error in [("last value", 3.0), ("seasonal naive 24", 1.0)]}
     assert best_baseline(scores) == "seasonal naive 24"
+
+
+def test_a_season_longer_than_a_series_is_never_taken_from_its_neighbour():
+    frame = pd.DataFrame({"id": ["a"] * 120 + ["b"] * 40, "y": [*range(120), *[1000.0 + k % 5 for k in range(40)]]})
+    spec = Spec.from_dict({"data": {"horizon": 5, "lookback": 12, "season": [60], "validation": 10, "id": "id"}})
+    judged = prepare(frame, spec)
+    forecast = seasonal_naive(judged.windows, 60, judged.judge.first)
+    of_b = judged.windows.validation >= 120
+    assert np.isnan(forecast[of_b]).all()
+    assert not np.isnan(forecast[~of_b]).any()
+
+
+def test_a_season_longer_than_the_training_rows_is_refused():
+    with pytest.raises(UsageError, match=r"data\.season=91 is longer than the 90 training rows"):
+        task(season=[91])

@@ -6,6 +6,8 @@ import bz2
 import gzip
 import io
 import lzma
+import os
+import threading
 import zipfile
 
 import pytest
@@ -91,7 +93,7 @@ def test_a_semicolon_and_a_decimal_comma_are_said(write):
         pytest.param(" \n\n", "is empty", id="blank"),
         pytest.param("a,b\n", "header line and no rows", id="header only"),
         pytest.param("a,b,a\n1,2,3\n", r"2 columns are named 'a' \(columns 1, 3\)", id="two columns of one name"),
-        pytest.param("1.5,2.5\n2.5,3.5\n", "numbers, not column names", id="no header"),
+        pytest.param("1.5,2.5\n2.5,3.5\n", "values, not column names", id="no header"),
         pytest.param("a,b\n1,2\n3,4,5\n", "line 3: 3 cells under a header of 2", id="a long row"),
         pytest.param("a,b\n1,2,9\n3,4,8\n", "line 2: 3 cells under a header of 2", id="only long rows"),
         pytest.param('a,b\n1,2\n3,"4\n5,6\n', "line 3: a quote is opened and never closed", id="unclosed quote"),
@@ -121,3 +123,12 @@ def test_the_fingerprint_is_of_the_bytes(write):
     first = Source(write(PLAIN)).fingerprint()
     assert first == Source(write(PLAIN, "again.csv")).fingerprint()
     assert first != Source(write(PLAIN + "\n", "other.csv")).fingerprint()
+
+
+def test_a_pipe_is_read_once_and_kept(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_text(PLAIN))
+    writer.start()
+    source = Source(tmp_path / "pipe")
+    writer.join()
+    assert len(CsvReader.open(source).read().frame) == 28

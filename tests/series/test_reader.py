@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import itertools
 
 import numpy as np
@@ -252,3 +253,35 @@ def test_numbers_beyond_computing_with_are_refused_with_their_place(write):
 
 def test_a_lone_column_that_counts_is_the_target_after_all(write):
     assert read(write(text([f"{hour},{k}" for k, hour in enumerate(HOURS)], "time,y"))).schema.targets == ("y",)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pytest.param(pd.array([None if k % 50 == 3 else k % 7 for k in range(200)], dtype="Int64"), id="nullable"),
+        pytest.param([decimal.Decimal(k % 7) for k in range(200)], id="decimals"),
+        pytest.param(np.arange(200, dtype=np.float32) % 7, id="float32"),
+    ],
+)
+@pytest.mark.parametrize(
+    "index",
+    [
+        pytest.param(pd.date_range("2024-01-01", periods=200, freq="100ms"), id="sub-second"),
+        pytest.param(pd.date_range("2024-01-01", periods=200, freq="h", tz="Europe/Berlin"), id="zone"),
+        pytest.param(pd.period_range("2000-01", periods=200, freq="M"), id="periods"),
+    ],
+)
+def test_data_frames_of_many_kinds(column, index):
+    table = read(pd.DataFrame({"y": column}, index=index))
+    stamps = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index
+    if stamps.tz is not None:
+        stamps = stamps.tz_convert("UTC").tz_localize(None)
+    assert (table.times == stamps.to_numpy()).all()
+    assert table.values[4:11, 0].tolist() == [4, 5, 6, 0, 1, 2, 3]
+
+
+def test_data_frames_that_say_two_things():
+    with pytest.raises(DataError, match="an index and a column named 'time'"):
+        read(pd.DataFrame({"time": LOAD}, index=HOURS))
+    with pytest.raises(DataError, match="no column of numbers"):
+        read(pd.DataFrame({"t": HOURS, "y": LOAD > 10, "z": LOAD * 1j}))
