@@ -1,31 +1,46 @@
 """The blocks of the network, in the order of its figure: each takes Keras tensors and returns Keras tensors.
 
-    lookback -> normalise -> convolve -> squeeze_excite -> recur -> forecast -> denormalise -> output
+    lookback -> normalise -> (convolve -> squeeze_excite) x blocks -> pool -> recur -> forecast -> denormalise -> output
 
 Shapes: B windows, L lookback, H horizon, C channels, F filters, T convolution steps, U units. Layers that hold weights
-are named after what they are, so that a saved network can be looked into by name.
+are named after what they are, so that a saved network can be looked into by name; the second of a kind ends in _2.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import keras
 from keras import layers, ops
 
+from cnnlstm_cli.config import ModelSpec
+from cnnlstm_cli.network.cells import NormalisedLSTMCell
+
 Tensor: TypeAlias = Any  # Keras carries no types
+Scale: TypeAlias = Any  # a tensor (B, 1, C), or a number where nothing is measured
 
 # Below this deviation, in units of the series' own, a window counts as constant: what is left of it is rounding.
 SMALLEST_DEVIATION = 1e-5
 
 
-def normalise(lookback: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Each window on its own scale: (B, L, C) -> normalised (B, L, C), mean (B, 1, C), deviation (B, 1, C).
+def lookback_input(lookback: int, channels: int) -> Tensor:
+    """The scaled rows before the forecast, oldest first: (B, L, C) float32."""
+    return keras.Input((lookback, channels), name="lookback")
 
-    Instance normalisation over time without learnt weights (RevIN, Kim et al. 2022). The floor is put under the
-    variance instead of added to it, so that any other window is normalised exactly; it also keeps the square root's
-    gradient finite.
+
+def normalise(lookback: Tensor, spec: ModelSpec) -> tuple[Tensor, Scale, Scale]:
+    """Each window on its own scale: (B, L, C) -> normalised (B, L, C), its zero (B, 1, C), its unit (B, 1, C).
+
+    By mean and deviation: instance normalisation over time without learnt weights (RevIN, Kim et al. 2022). By the
+    newest row: what NLinear does (Zeng et al. 2023). The floor is put under the variance instead of added to it, so
+    that any other window is normalised exactly; it also keeps the square root's gradient finite.
     """
+    if spec.normalisation == "none":
+        return lookback, 0.0, 1.0
+    if spec.normalisation == "last":
+        newest = lookback[:, -1:]
+        return lookback - newest, newest, 1.0
     mean = ops.mean(lookback, axis=1, keepdims=True)
     centred = lookback - mean
     variance = ops.mean(ops.square(centred), axis=1, keepdims=True)
@@ -33,63 +48,141 @@ def normalise(lookback: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return centred / deviation, mean, deviation
 
 
-def convolve(x: Tensor, filters: int, kernel: int, dropout: float) -> Tensor:
-    """A season becomes a step: (B, L, C) -> (B, T, F), T = ceil(L / kernel).
+def convolve(x: Tensor, spec: ModelSpec, number: int = 1) -> Tensor:
+    """By default a season becomes a step: (B, L, C) -> (B, T, F); after the first block (B, T, F) -> (B, T, F).
 
-    Steps do not overlap and are counted back from the newest row; zeros (the window's mean) fill up the oldest.
-    Convolution, batch normalisation, SELU, then alpha dropout of whole filters: SELU, lecun_normal and AlphaDropout
-    belong together (Klambauer et al. 2017), and the normalisation's own offset stands in for the bias.
+    Steps are counted back from the newest row, which all paddings see; zeros fill up what is missing of the oldest.
+    Convolution, batch normalisation (Ioffe and Szegedy 2015) and activation, then dropout: SELU, lecun_normal and
+    AlphaDropout belong together (Klambauer et al. 2017), and the normalisation's own offset stands in for the bias.
     """
-    x = layers.ZeroPadding1D((-x.shape[1] % kernel, 0))(x)
+    rows = x.shape[1]
+    kernel, stride, steps = spec.convolution(rows) if number == 1 else (3, 1, rows)
+    x = layers.ZeroPadding1D(((steps - 1) * stride + kernel - rows, 0))(x)
     x = layers.Conv1D(
-        filters, kernel, strides=kernel, use_bias=False, kernel_initializer="lecun_normal", name="convolution"
+        spec.filters,
+        kernel,
+        strides=stride,
+        use_bias=spec.conv_norm == "none",
+        kernel_initializer=_initializer(spec),
+        name=_name("convolution", number),
+        **_restraints(spec, "kernel", "bias", "activity", axes=(0, 1)),
     )(x)
-    x = layers.BatchNormalization(scale=False, name="batch_normalisation")(x)
-    x = layers.Activation("selu")(x)
-    return layers.AlphaDropout(dropout, noise_shape=(None, 1, filters))(x)
+    x = _activate(x, spec, number)
+    noise = (None, 1, spec.filters) if spec.dropout_shape == "spatial" else None
+    dropout = layers.AlphaDropout if spec.dropout_kind == "alpha" else layers.Dropout
+    return dropout(spec.conv_dropout, noise_shape=noise)(x)
 
 
-def squeeze_excite(x: Tensor, reduction: int) -> Tensor:
-    """Each filter weighed by a gate between 0 and 1 that sees all of them: (B, T, F) -> (B, T, F). Hu et al. 2018."""
-    filters = x.shape[-1]
-    squeeze = layers.Dense(filters // reduction, "relu", use_bias=False, kernel_initializer="he_normal", name="squeeze")
-    excite = layers.Dense(filters, "sigmoid", use_bias=False, kernel_initializer="he_normal", name="excite")
-    gates = excite(squeeze(layers.GlobalAveragePooling1D(keepdims=True)(x)))
-    return layers.Multiply(name="squeeze_excite")([x, gates])
+def _activate(x: Tensor, spec: ModelSpec, number: int) -> Tensor:
+    """The activation, with batch normalisation before it, after it or not at all: (B, T, F) -> (B, T, F)."""
+    activation = layers.Activation(spec.activation)
+    if spec.conv_norm == "none":
+        return activation(x)
+    normalisation = layers.BatchNormalization(scale=False, name=_name("batch_normalisation", number))
+    return activation(normalisation(x)) if spec.conv_norm == "before" else normalisation(activation(x))
 
 
-def recur(x: Tensor, units: int, recurrent_dropout: float, dropout: float) -> Tensor:
-    """What is remembered after the last step: (B, T, F) -> (B, U).
+def _initializer(spec: ModelSpec) -> str:
+    """The one that keeps the variance through the activation.
 
-    Hochreiter and Schmidhuber 1997; dropout inside the recurrence uses one mask for all steps (Gal and Ghahramani
-    2016).
+    1 / fan_in where the slope at 0 is about 1 on both sides, and as SELU's fixed point assumes (LeCun et al. 1998);
+    2 / fan_in where negative values are flattened (He et al. 2015).
     """
-    x = layers.LSTM(units, recurrent_dropout=recurrent_dropout, name="lstm")(x)
-    return layers.Dropout(dropout)(x)
+    if spec.initializer != "auto":
+        return spec.initializer
+    return "lecun_normal" if spec.activation in ("selu", "linear") else "he_normal"
 
 
-def forecast(memory: Tensor, normalised: Tensor, horizon: int) -> Tensor:
+def squeeze_excite(x: Tensor, spec: ModelSpec, number: int = 1) -> Tensor:
+    """Each filter weighed by a gate between 0 and 1 that sees all of them: (B, T, F) -> (B, T, F). Hu et al. 2018."""
+    if not spec.squeeze:
+        return x
+    bare = {"use_bias": False, "kernel_initializer": "he_normal"}
+    squeeze = layers.Dense(spec.filters // spec.reduction, "relu", name=_name("squeeze", number), **bare)
+    excite = layers.Dense(spec.filters, "sigmoid", name=_name("excite", number), **bare)
+    gates = excite(squeeze(layers.GlobalAveragePooling1D(keepdims=True)(x)))
+    return layers.Multiply(name=_name("squeeze_excite", number))([x, gates])
+
+
+def pool(x: Tensor, spec: ModelSpec) -> Tensor:
+    """Fewer steps: (B, T, F) -> (B, T // pool_size, F). Oldest steps that fill no pool are left out."""
+    if spec.pooling == "none":
+        return x
+    if spec.pool_norm:
+        x = layers.BatchNormalization(name="pool_normalisation")(x)
+    size = min(spec.pool_size, x.shape[1])
+    x = layers.Cropping1D((x.shape[1] % size, 0))(x)
+    return {"average": layers.AveragePooling1D, "max": layers.MaxPooling1D}[spec.pooling](size)(x)
+
+
+def recur(x: Tensor, spec: ModelSpec) -> Tensor:
+    """What is remembered after the last step: (B, T, F) -> (B, U), or (B, 2 U) when read both ways.
+
+    LSTM (Hochreiter and Schmidhuber 1997) or GRU (Cho et al. 2014), each but the last handing on every step;
+    dropout inside the recurrence uses one mask for all steps (Gal and Ghahramani 2016).
+    """
+    for number in range(1, spec.layers + 1):
+        layer = _recurrent(spec)(name=_name(spec.cell, number), return_sequences=number < spec.layers)
+        x = layers.Bidirectional(layer, name=_name("bidirectional", number))(x) if spec.bidirectional else layer(x)
+    if spec.recurrent_norm == "output":
+        x = layers.BatchNormalization(name="recurrent_normalisation")(x)
+    return layers.Dropout(spec.dropout)(x)
+
+
+def _recurrent(spec: ModelSpec) -> Callable[..., Any]:
+    """A maker of recurrent layers: Keras's own, or ours around the normalised cell where the cell is another."""
+    inner = {
+        "activation": spec.cell_activation,
+        "recurrent_dropout": spec.recurrent_dropout,
+        **_restraints(spec, "kernel", "recurrent", "bias"),
+    }
+    outer = _restraints(spec, "activity")
+    norm = spec.recurrent_norm if spec.recurrent_norm in ("batch", "layer") else None
+    if norm or spec.zoneout:
+        cell = NormalisedLSTMCell(spec.units, norm=norm, zoneout=spec.zoneout, **inner)
+        return lambda **names: layers.RNN(cell, **outer, **names)
+    kind = {"lstm": layers.LSTM, "gru": layers.GRU}[spec.cell]
+    return lambda **names: kind(spec.units, **inner, **outer, **names)
+
+
+def _restraints(spec: ModelSpec, *parts: str, axes: Sequence[int] = (0,)) -> dict[str, Any]:
+    """Penalties and the largest norm, as Keras layers take them, of the kernel, recurrent, bias or activity `parts`.
+
+    The norm is taken over `axes`: of all weights into a filter, or into one gate of a unit (Srivastava et al. 2014).
+    """
+    found: dict[str, Any] = {}
+    for part in parts:
+        l1, l2 = getattr(spec, f"{part}_l1"), getattr(spec, f"{part}_l2")
+        if l1 or l2:
+            found[f"{part}_regularizer"] = keras.regularizers.L1L2(l1, l2)
+        if spec.max_norm and part in ("kernel", "recurrent"):
+            found[f"{part}_constraint"] = keras.constraints.MaxNorm(spec.max_norm, axis=list(axes))
+    return found
+
+
+def forecast(memory: Tensor, normalised: Tensor, horizon: int, spec: ModelSpec) -> Tensor:
     """A linear head plus a linear skip from the lookback: (B, U), (B, L, C) -> (B, H, C).
 
     The skip is one (L, H) matrix for all channels (NLinear, Zeng et al. 2023). It starts at zero, so that the
     network begins as if it had none, and has no bias, which the head already has.
     """
     channels = normalised.shape[-1]
-    head = layers.Dense(horizon * channels, name="head")(memory)
-    head = layers.Reshape((horizon, channels))(head)
-    skip = layers.EinsumDense("blc,lh->bhc", (horizon, channels), kernel_initializer="zeros", name="skip")(normalised)
-    return layers.Add()([head, skip])
+    y = layers.Dense(horizon * channels, name="head")(memory)
+    y = layers.Reshape((horizon, channels))(y)
+    if spec.skip:
+        skip = layers.EinsumDense("blc,lh->bhc", (horizon, channels), kernel_initializer="zeros", name="skip")
+        y = layers.Add()([y, skip(normalised)])
+    return keras.activations.get(spec.output)(y)
 
 
-def denormalise(y: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+def denormalise(y: Tensor, zero: Scale, unit: Scale) -> Tensor:
     """`normalise` undone: (B, H, C) -> (B, H, C).
 
-    The mean must stand on the left: Keras 3.15 takes a right-hand (B, 1, 1) for a bias of H channels when B happens to
+    The zero must stand on the left: Keras 3.15 takes a right-hand (B, 1, 1) for a bias of H channels when B happens to
     be H, and adds each window's mean to the wrong windows.
     """
-    return mean + y * deviation
+    return zero + y * unit
 
 
-def lookback_input(lookback: int, channels: int) -> Tensor:
-    """The scaled rows before the forecast, oldest first: (B, L, C) float32."""
-    return keras.Input((lookback, channels), name="lookback")
+def _name(layer: str, number: int) -> str:
+    return layer if number == 1 else f"{layer}_{number}"

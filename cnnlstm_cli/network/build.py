@@ -15,13 +15,14 @@ def build(spec: ModelSpec, lookback: int, horizon: int, channels: int, *, seed: 
     after them. Keras draws both from the process's global generators, so those of Python, NumPy and TensorFlow are
     set as well.
     """
-    if spec.kernel is None:
-        raise ValueError("model.kernel must be settled before the network is built")
     keras.utils.set_random_seed(seed)
     rows = blocks.lookback_input(lookback, channels)
-    normalised, mean, deviation = blocks.normalise(rows)
-    x = blocks.convolve(normalised, spec.filters, min(spec.kernel, lookback), spec.conv_dropout)
-    x = blocks.squeeze_excite(x, spec.reduction)
-    x = blocks.recur(x, spec.units, spec.recurrent_dropout, spec.dropout)
-    x = blocks.forecast(x, normalised, horizon)
-    return keras.Model(rows, blocks.denormalise(x, mean, deviation), name="cnn_lstm")
+    normalised, zero, unit = blocks.normalise(rows, spec)
+    x = normalised
+    for number in range(1, spec.blocks + 1):
+        x = blocks.convolve(x, spec, number)
+        x = blocks.squeeze_excite(x, spec, number)
+    x = blocks.pool(x, spec)
+    x = blocks.recur(x, spec)
+    x = blocks.forecast(x, normalised, horizon, spec)
+    return keras.Model(rows, blocks.denormalise(x, zero, unit), name="cnn_lstm")

@@ -1,4 +1,4 @@
-"""The compiled training loop: Nadam on the mean absolute error, a schedule counted in steps, the best weights kept.
+"""The compiled training loop: one for every network, optimizer and loss; a schedule in steps, the best weights kept.
 
 Windows are cut out of the series inside the graph, by index, and several steps run in one compiled call, so that
 Python is out of the way. Every call has the same shape: nothing is traced twice.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import keras
@@ -35,13 +36,26 @@ STEPS_A_CALL = 16  # a fraction of a second, so that Ctrl-C is answered at once
 WINDOWS_AN_EPOCH = 262_144  # a thousand steps of 256; of more windows each epoch draws others
 VALIDATION_BATCH = 256  # of a single call: there are few validation windows, and they cost a third of a step
 
+OPTIMIZERS: dict[str, Callable[..., Any]] = {
+    "nadam": keras.optimizers.Nadam,
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "sgd": partial(keras.optimizers.SGD, momentum=0.9, nesterov=True),
+}
+LOSSES: dict[str, Callable[[Tensor], Tensor]] = {  # of errors (B, H, C), each by itself
+    "mae": tf.abs,
+    "mse": tf.square,
+    "huber": lambda error: tf.where(tf.abs(error) < 1, tf.square(error) / 2, tf.abs(error) - 0.5),  # Huber 1964
+}
+
 
 @dataclass(frozen=True)
 class Epoch:
     """One pass over the training windows; `number` counts from 1, `seconds` from the start of the training.
 
-    Both losses are mean absolute errors on the scaled series: `loss` with dropout and while weights change,
-    `validation` without and after.
+    Both on the scaled series: `loss` is what training makes small, penalties included, with dropout and while weights
+    change; `validation` is the mean absolute error, without and after. It is so whatever the loss: the baselines are
+    measured by it, and so are trainings with different losses.
     """
 
     number: int
@@ -163,26 +177,35 @@ def shuffled(starts: Starts, course: Plan, random: np.random.Generator) -> Start
 
 
 def _trainer(model: keras.Model, windows: Windows, spec: TrainSpec, course: Plan) -> Callable[[Starts], float]:
-    """A compiled call that takes one step per row of starts (course.steps, B) and returns their mean loss.
-
-    Nadam (Dozat 2016), the norm of all gradients together clipped (Pascanu et al. 2013), a cosine from the learning
-    rate to zero (Loshchilov and Hutter 2017, without restarts).
-    """
-    rate = keras.optimizers.schedules.CosineDecay(spec.learning_rate, course.total)
-    optimizer = keras.optimizers.Nadam(rate, global_clipnorm=spec.clipnorm)
-    weights = model.trainable_variables
+    """A compiled call that takes one step per row of starts (course.steps, B) and returns their mean loss."""
+    optimizer, loss_of, weights = _optimizer(spec, course), LOSSES[spec.loss], model.trainable_variables
     optimizer.build(weights)
     cut = _cutter(windows)
 
     def step(starts: Tensor) -> Tensor:
         lookback, target = cut(starts)
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.abs(model(lookback, training=True) - target))
+            error = model(lookback, training=True) - target
+            loss = tf.add_n([tf.reduce_mean(loss_of(error)), *model.losses])  # the penalties of this very call
         optimizer.apply(tape.gradient(loss, weights), weights)
         return loss
 
     compiled = _compiled(step, (course.steps, course.batch))
     return lambda starts: float(np.mean(compiled(starts)))
+
+
+def _optimizer(spec: TrainSpec, course: Plan) -> keras.optimizers.Optimizer:
+    """Nadam (Dozat 2016), Adam (Kingma and Ba 2015) or Nesterov's momentum (Sutskever et al. 2013).
+
+    The norm of all gradients together is clipped (Pascanu et al. 2013); a cosine leads from the learning rate to zero
+    (Loshchilov and Hutter 2017, without restarts); weights decay apart from the gradient, by the rate of the step
+    (Loshchilov and Hutter 2019).
+    """
+    rate: Any = spec.learning_rate
+    if spec.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(spec.learning_rate, course.total)
+    make = OPTIMIZERS[spec.optimizer]
+    return make(rate, global_clipnorm=spec.clipnorm, weight_decay=spec.weight_decay or None)
 
 
 def _judge(model: keras.Model, windows: Windows) -> Callable[[], float]:

@@ -95,6 +95,15 @@ def test_a_saved_network_is_the_same_when_loaded_in_safe_mode(
     np.testing.assert_array_equal(loaded(x), model(x))
 
 
+def test_the_default_network_is_the_one_that_it_was(small: Make) -> None:
+    """Weights and dropout masks of one seed, as before the network had choices: runs can be trained again."""
+    x = np.random.default_rng(1).normal(size=(4, 23, 1)).astype(np.float32)
+    model = small()
+    told = [np.ravel(model(x, training=training))[:4] for training in (False, False, True)]
+    np.testing.assert_allclose(told[0], [0.03623794, 0.06852102, 0.03319182, 0.11932691], atol=1e-5)
+    np.testing.assert_allclose(told[2], [-0.01687557, 0.06096872, -0.00412378, 0.10980250], atol=1e-5)
+
+
 def test_the_kernel_is_cut_to_the_lookback() -> None:
     model = build(ModelSpec(kernel=24, filters=8, units=4), 5, 2, 1, seed=0)
     assert model.get_layer("convolution").kernel_size == (5,)
