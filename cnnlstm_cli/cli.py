@@ -14,7 +14,7 @@ import typer
 
 from cnnlstm_cli import __version__
 from cnnlstm_cli.config import Options, settings_from
-from cnnlstm_cli.errors import BUG, INTERRUPTED, CnnlstmError, OutputError
+from cnnlstm_cli.errors import BUG, INTERRUPTED, CnnlstmError, OutputError, UsageError
 from cnnlstm_cli.render.messages import Messages, complain
 
 app = typer.Typer(
@@ -97,10 +97,15 @@ def train(
     season: Season = None,
     freq: Freq = None,
     validation: Validation = None,
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="default, answer or question: what settings start from.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of weights and shuffling. Default: 0.")] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A setting, as model.filters=32; may repeat."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="A setting, as model.filters=32; may repeat. See: inspect --options."
+        ),
     ] = None,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Settings in TOML: tables data, model, train.")
@@ -127,11 +132,18 @@ def train(
     watcher = TerminalWatcher(messages, keep_interrupted)
     options = _options(target, time, time_format, id, horizon, lookback, season, freq, validation, seed)
     with contextlib.closing(watcher):
-        trained = training.train(data, run, settings=settings_from(set_ or (), config), watcher=watcher, **options)
+        trained = training.train(
+            data,
+            run,
+            preset=preset or "default",
+            settings=settings_from(set_ or (), config),
+            watcher=watcher,
+            **options,
+        )
     facts = {"run": str(run), "published": True, **record_facts(trained.record)}
     messages.say(*summary_lines(facts))
     if json:
-        _answer(to_json(facts))
+        _answer(to_json(facts).encode())
 
 
 @app.command()
@@ -164,20 +176,25 @@ def predict(
     from cnnlstm_cli.forecast import Run
     from cnnlstm_cli.render.output import write_forecast
 
+    if output and output.exists() and data != "-" and Path(data).exists() and output.samefile(data):
+        raise UsageError(f"-o {output} is the data itself. Name another file, or append: predict ... >> {output}")
     made = Run.open(run, version_id).forecast(data, horizon)
     Messages(quiet).say(*made.table.notes(), *made.notes)
-    text = write_forecast(made, format, long=long, header=not no_header, as_input=dialect == "input")
-    if output is None:
-        _answer(text)
+    content = write_forecast(made, format, long=long, header=not no_header, as_input=dialect == "input")
+    if output is None or str(output) == "-":
+        _answer(content)
     else:
         from cnnlstm_cli.runs.atomic import write_atomically
 
-        write_atomically(output, text)
+        write_atomically(output, content)
 
 
 @app.command()
 def inspect(
-    path: Annotated[str, typer.Argument(metavar="PATH", help="A run directory, a CSV file, or - for standard input.")],
+    path: Annotated[
+        str | None, typer.Argument(metavar="PATH", help="A run directory, a CSV file, or - for standard input.")
+    ] = None,
+    options: Annotated[bool, typer.Option("--options", help="List every setting that train --set takes.")] = False,
     target: Target = None,
     time: Time = None,
     time_format: TimeFormat = None,
@@ -196,18 +213,24 @@ def inspect(
     \b
     cnnlstm inspect runs/demand
     cnnlstm inspect demand.csv --json
+    cnnlstm inspect --options
     """
     from cnnlstm_cli import inspection
     from cnnlstm_cli.render import report
 
-    options = _options(target, time, time_format, id, horizon, lookback, season, freq, validation)
-    facts = inspection.inspect(path, **options)
+    if options:
+        facts = inspection.settings()
+    elif path is None:
+        raise UsageError("inspect takes a run directory, a CSV file, or --options. See: cnnlstm inspect --help")
+    else:
+        given = _options(target, time, time_format, id, horizon, lookback, season, freq, validation)
+        facts = inspection.inspect(path, **given)
     if json:
-        _answer(report.to_json(facts))
+        _answer(report.to_json(facts).encode())
     elif sys.stdout.isatty():
         report.draw(facts)
     else:
-        _answer(report.to_csv(facts))
+        _answer(report.to_csv(facts).encode())
 
 
 def _options(*values: Any) -> Options:
@@ -221,12 +244,12 @@ def _options(*values: Any) -> Options:
     return options
 
 
-def _answer(text: str) -> None:
-    """The answer, and nothing else, on standard output: UTF-8 and \\n wherever it goes."""
+def _answer(content: bytes) -> None:
+    """The answer, and nothing else, on standard output, whatever the terminal's locale."""
     if sys.stdout is None:
         raise OutputError("standard output is closed. Leave it open, or use -o.")
     try:
-        sys.stdout.buffer.write(text.encode("utf-8", errors="surrogateescape"))
+        sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         # whoever read it has seen enough; at exit the interpreter must not find the pipe closed once more
@@ -254,7 +277,8 @@ def run(arguments: Sequence[str]) -> int:
 def _usage(error: typer.TyperException) -> int:
     context: Any | None = getattr(error, "ctx", None)
     command = context.command_path if context else "cnnlstm"
-    complain("error", f"{error.format_message().rstrip('.')}. See: {command} --help")
+    message = error.format_message().removesuffix(".")
+    complain("error", f"{message}{'' if message.endswith('?') else '.'} See: {command} --help")
     return error.exit_code
 
 

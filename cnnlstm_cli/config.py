@@ -1,7 +1,4 @@
-"""The three specifications of a training: what data, which network, how it is trained.
-
-Plain dataclasses, frozen. A value of None means "found from the data"; training replaces it by what it found, so
-that the specification kept in run.json has no None left where a number was used.
+"""How the specifications are said: presets, options, TOML and KEY=VALUE texts, each value checked.
 
 Keys are written `model.filters` or `train.epochs`: on the command line (`--set model.filters=32`), in a TOML file
 (`--config`, tables [data], [model], [train]) and in run.json alike.
@@ -19,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar
 
 from cnnlstm_cli.errors import InputError, UsageError, did_you_mean
+from cnnlstm_cli.specs import DataSpec, ModelSpec, TrainSpec
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -28,231 +26,13 @@ else:
 T = TypeVar("T")
 
 
-SHORT = 32  # steps: below, pooling has nothing to spare
-
-
-def option(default: Any, meaning: str, *, low: float | None = None, high: float | None = None, source: str = "") -> Any:
-    """A dataclass field with its one line of help, its bounds (both inclusive) and its source beside its default."""
-    return field(default=default, metadata={"help": meaning, "low": low, "high": high, "source": source})
-
-
-def penalty(norm: str, what: str) -> Any:
-    """A regulariser's weight."""
-    return option(0.0, f"times the {norm} {what} of conv and recurrent layers, added to the loss", low=0)
-
-
-@dataclass(frozen=True)
-class DataSpec:
-    """Which columns, and how they are cut into windows."""
-
-    target: tuple[str, ...] = option((), "columns to forecast")
-    time: tuple[str, ...] = option((), "columns that hold the time")
-    id: str | None = option(None, "column that tells many series apart")
-    time_format: str | None = option(None, "strptime format of the time column")
-    freq: str | None = option(None, "step between rows, as pandas names it: h, D, MS, 15min")
-    season: tuple[int, ...] = option((), "season lengths in rows, shortest first", low=2)
-    lookback: int | None = option(None, "rows the network sees", low=1)
-    horizon: int | None = option(None, "steps to forecast", low=1)
-    validation: int | float | None = option(None, "rows, or share of the rows, kept at the end for choosing", low=0)
-
-    @property
-    def settled_lookback(self) -> int:
-        """The lookback, once it is settled."""
-        return _settled("lookback", self.lookback)
-
-    @property
-    def settled_horizon(self) -> int:
-        """The horizon, once it is settled."""
-        return _settled("horizon", self.horizon)
-
-
-def _settled(name: str, value: int | None) -> int:
-    if value is None:
-        raise ValueError(f"{name} is not settled yet")
-    return value
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """The CNN-LSTM, in the order of its figure: window, convolution, squeeze-excite, pooling, recurrence, head."""
-
-    channels: Literal["independent", "joint"] = option(
-        "independent", "each column a series of its own, sharing the weights; or all together", source="Nie et al. 2023"
-    )
-    normalisation: Literal["none", "last", "standard"] = option(
-        "standard", "of each window: by its newest row, or its mean and deviation", source="Kim 2022, Zeng 2023"
-    )
-    blocks: int = option(1, "convolution blocks; after the first: kernel 3, stride 1, causal", low=1, high=8)
-    filters: int = option(64, "filters of the convolution", low=1)
-    kernel: int | None = option(None, "rows one convolution step covers; default: the season", low=1)
-    stride: int | None = option(None, "rows between two steps; default: the kernel", low=1)
-    padding: Literal["valid", "causal"] = option(
-        "valid", "whole kernels only, or zeros before the first row; both end at the newest", source="van den Oord 2016"
-    )
-    activation: Literal["selu", "relu", "gelu", "elu", "linear"] = option(
-        "selu", "after the convolution", source="Klambauer et al. 2017"
-    )
-    initializer: Literal["auto", "lecun_normal", "he_normal", "glorot_uniform"] = option(
-        "auto", "lecun_normal for selu and linear, else he_normal", source="LeCun 1998, He 2015, Glorot 2010"
-    )
-    conv_norm: Literal["before", "after", "none"] = option(
-        "before", "batch normalisation, against the activation; a bias with none", source="Ioffe and Szegedy 2015"
-    )
-    dropout_kind: Literal["alpha", "plain"] = option("alpha", "after the convolution", source="Klambauer et al. 2017")
-    dropout_shape: Literal["spatial", "elementwise"] = option(
-        "spatial", "drop whole filters, or single values", source="Tompson et al. 2015"
-    )
-    conv_dropout: float = option(0.1, "rate of the dropout after the convolution", low=0, high=0.9)
-    squeeze: bool = option(True, "weigh the filters by squeeze-excite", source="Hu et al. 2018")
-    reduction: int = option(4, "squeeze-excite bottleneck: filters // reduction", low=1)
-    pooling: Literal["none", "average", "max"] = option("none", "of convolution steps, counted back from the newest")
-    pool_size: int = option(2, "steps pooled into one", low=2)
-    pool_norm: bool = option(False, "batch normalisation between convolution and pooling")
-    cell: Literal["lstm", "gru"] = option("lstm", "recurrent layer", source="Hochreiter 1997, Cho 2014")
-    units: int = option(64, "units of the recurrent layer, each way", low=1)
-    layers: int = option(1, "recurrent layers, one on the other", low=1, high=8)
-    bidirectional: bool = option(False, "read the steps both ways", source="Schuster and Paliwal 1997")
-    cell_activation: Literal["tanh", "relu"] = option("tanh", "inside the recurrent layer")
-    recurrent_dropout: float = option(
-        0.2, "dropout inside the recurrence, one mask for all steps", low=0, high=0.9, source="Gal and Ghahramani 2016"
-    )
-    zoneout: float = option(
-        0.0, "chance that a unit of an LSTM keeps its state", low=0, high=0.999, source="Krueger et al. 2017"
-    )
-    recurrent_norm: Literal["none", "output", "batch", "layer"] = option(
-        "none", "batch normalisation after, batch or layer normalisation inside an LSTM", source="Cooijmans, Ba 2016"
-    )
-    dropout: float = option(0.3, "dropout after the recurrent layers", low=0, high=0.9, source="Srivastava et al. 2014")
-    kernel_l1: float = penalty("absolute", "input weights")
-    kernel_l2: float = penalty("squared", "input weights")
-    recurrent_l1: float = penalty("absolute", "recurrent weights")
-    recurrent_l2: float = penalty("squared", "recurrent weights")
-    bias_l1: float = penalty("absolute", "biases")
-    bias_l2: float = penalty("squared", "biases")
-    activity_l1: float = penalty("absolute", "outputs (a window's sum)")
-    activity_l2: float = penalty("squared", "outputs (a window's sum)")
-    max_norm: float | None = option(
-        None, "largest norm of the weights into a unit or filter; default: none", source="Srivastava et al. 2014"
-    )
-    output: Literal["linear", "relu"] = option("linear", "activation of the forecast")
-    skip: bool = option(True, "add a linear forecast from the window, zero at first", source="Zeng et al. 2023")
-
-    def __post_init__(self) -> None:
-        for wrong, message in self._contradictions():
-            if wrong:
-                raise UsageError(message)
-
-    def _contradictions(self) -> list[tuple[bool, str]]:
-        inside = self.recurrent_norm in ("batch", "layer")
-        return [
-            (
-                self.squeeze and self.reduction > self.filters,
-                f"model.reduction={self.reduction} leaves squeeze-excite no channel (filters // reduction is 0). "
-                f"With model.filters={self.filters} it can be at most {self.filters}.",
-            ),
-            (
-                bool(self.stride and self.kernel and self.stride > self.kernel),
-                f"model.stride={self.stride} with model.kernel={self.kernel} leaves rows that no step sees. "
-                f"It can be at most {self.kernel}.",
-            ),
-            (
-                self.recurrent_dropout > 0 and self.cell_activation == "relu",
-                f"model.recurrent_dropout={self.recurrent_dropout:g} with model.cell_activation=relu is unstable: the "
-                "mask scales the kept state up, step by step. Take tanh, or model.recurrent_dropout=0.",
-            ),
-            (
-                self.cell == "gru" and (inside or self.zoneout > 0),
-                f"model.{f'recurrent_norm={self.recurrent_norm}' if inside else f'zoneout={self.zoneout:g}'} is for "
-                "the LSTM only, not model.cell=gru. Take model.cell=lstm"
-                f"{', or model.recurrent_norm=output' if inside else ''}.",
-            ),
-            (
-                self.pool_norm and self.pooling == "none",
-                "model.pool_norm=true needs a pooling to stand before: model.pooling is none, not average or max.",
-            ),
-            (
-                self.max_norm is not None and not self.max_norm > 0,
-                f"model.max_norm must be above 0, not {self.max_norm!r}.",
-            ),
-        ]
-
-    def warnings(self, lookback: int | None = None) -> list[str]:
-        """What is allowed and seldom wise, a line each with its reason; of the pooling once the lookback is known."""
-        alpha = self.dropout_kind == "alpha" and self.conv_dropout > 0
-        steps = self.convolution(lookback)[2] if lookback and self.kernel else SHORT
-        cases = [
-            (
-                alpha and self.activation != "selu",
-                f"model.dropout_kind=alpha keeps mean and variance only of selu, not of {self.activation}: plain fits.",
-            ),
-            (
-                self.activation == "selu" and self.initializer not in ("auto", "lecun_normal"),
-                f"model.activation=selu normalises itself only from lecun_normal weights, not {self.initializer}.",
-            ),
-            (
-                self.output == "relu",
-                "model.output=relu forecasts nothing below zero, which on standardised data is the mean.",
-            ),
-            (
-                self.recurrent_norm == "output",
-                "model.recurrent_norm=output normalises right before the head: the batch's noise reaches the forecast.",
-            ),
-            (
-                self.pooling != "none" and steps < SHORT,
-                f"model.pooling={self.pooling} blurs {steps} steps, few enough for the recurrent layer as they are.",
-            ),
-        ]
-        return [text for applies, text in cases if applies]
-
-    def convolution(self, rows: int) -> tuple[int, int, int]:
-        """(kernel, stride, steps) of the first convolution over so many rows. `kernel` must be a number."""
-        if self.kernel is None:
-            raise ValueError("model.kernel must be settled before the network is built")
-        kernel = min(self.kernel, rows)
-        stride = min(self.stride or kernel, kernel)
-        left_to_cover = rows if self.padding == "causal" else rows - kernel + stride
-        return kernel, stride, -(-left_to_cover // stride)
-
-
-@dataclass(frozen=True)
-class TrainSpec:
-    """How the network is fitted. The validation loss is the mean absolute error whatever the training's loss is."""
-
-    optimizer: Literal["nadam", "adam", "adamw", "sgd"] = option(
-        "nadam", "sgd has a Nesterov momentum of 0.9", source="Dozat 2016, Kingma 2015"
-    )
-    loss: Literal["mae", "mse", "huber"] = option("mae", "that training makes small; epochs are always judged by mae")
-    schedule: Literal["cosine", "constant"] = option(
-        "cosine", "of the learning rate: down to zero by steps, or constant", source="Loshchilov and Hutter 2017"
-    )
-    epochs: int | None = option(None, "passes over the training windows; default: by the number of windows", low=1)
-    batch_size: int = option(256, "windows a step; fewer when there are few windows", low=1)
-    learning_rate: float = option(0.003, "rate at the first step", low=1e-9, high=10)
-    weight_decay: float = option(
-        0.0,
-        "share of every weight taken off a step, times the rate",
-        low=0,
-        high=1,
-        source="Loshchilov and Hutter 2019",
-    )
-    clipnorm: float = option(5.0, "largest gradient norm", low=1e-9, source="Pascanu et al. 2013")
-    patience: int = option(10, "epochs without a better validation loss before training stops", low=1)
-    seed: int = option(0, "seed of weights, dropout and shuffling", low=0, high=2**31 - 1)
-
-    def __post_init__(self) -> None:
-        if self.optimizer == "adamw" and not self.weight_decay:
-            raise UsageError(
-                "train.optimizer=adamw with train.weight_decay=0 is adam. Give train.weight_decay, for example 0.004."
-            )
-
-
 @dataclass(frozen=True)
 class Spec:
     """Everything a training was told, or found."""
 
-    data: DataSpec = DataSpec()
-    model: ModelSpec = ModelSpec()
-    train: TrainSpec = TrainSpec()
+    data: DataSpec = field(default_factory=DataSpec)
+    model: ModelSpec = field(default_factory=ModelSpec)
+    train: TrainSpec = field(default_factory=TrainSpec)
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """The specification as JSON and TOML write it: {"data": {...}, "model": {...}, "train": {...}}."""
@@ -317,6 +97,38 @@ def spec_from(options: Options, settings: Mapping[str, Any] | None = None, prese
     return Spec.from_dict(tables)
 
 
+def all_settings() -> list[dict[str, str]]:
+    """Every key of [model] and [train] in its order, as texts: key, values, default, help, source."""
+    found = []
+    specs: tuple[tuple[str, type[Any]], ...] = (("model", ModelSpec), ("train", TrainSpec))
+    for table, spec in specs:
+        hints = typing.get_type_hints(spec)
+        found += [
+            {
+                "key": f"{table}.{each.name}",
+                "values": _values(hints[each.name], each),
+                "default": "found" if each.default is None else str(each.default).lower(),
+                "help": each.metadata["help"],
+                "source": each.metadata["source"],
+            }
+            for each in dataclasses.fields(spec)
+        ]
+    return found
+
+
+def _values(hint: Any, field: dataclasses.Field[Any]) -> str:
+    """What a key takes, in words: its choices, or its bounds."""
+    if typing.get_origin(hint) is Literal:
+        return " | ".join(typing.get_args(hint))
+    if hint is bool:
+        return "true | false"
+    kind = "whole number" if int in (hint, *typing.get_args(hint)) else "number"
+    low, high = field.metadata["low"], field.metadata["high"]
+    if low is None:
+        return kind
+    return f"{kind}, {low} or more" if high is None else f"{kind}, {low} to {high}"
+
+
 def settings_from(pairs: Iterable[str], config: Path | None = None) -> dict[str, dict[str, Any]]:
     """Tables of settings from a TOML file and from `KEY=VALUE` texts; the texts win.
 
@@ -328,7 +140,9 @@ def settings_from(pairs: Iterable[str], config: Path | None = None) -> dict[str,
         key, equals, value = pair.partition("=")
         table, dot, name = key.strip().partition(".")
         if not (equals and dot and name):
-            raise UsageError(f"--set {pair}: expected KEY=VALUE, for example model.filters=32.")
+            raise UsageError(
+                f"--set {pair}: expected TABLE.KEY=VALUE, for example model.filters=32 or train.epochs=20."
+            )
         tables.setdefault(table, {})[name] = _literal(value.strip())
     return tables
 
@@ -356,7 +170,8 @@ def _checked(table: str, spec: type[T], values: Mapping[str, Any]) -> T:
     hints = typing.get_type_hints(spec)
     for key in values:
         if key not in fields:
-            raise UsageError(f"no such setting: {table}.{key}. {did_you_mean(key, fields)}")
+            hint = did_you_mean(f"{table}.{key}", [f"{table}.{name}" for name in fields])
+            raise UsageError(f"no such setting: {table}.{key}. {hint}")
     checked = {key: _value(f"{table}.{key}", value, hints[key], fields[key]) for key, value in values.items()}
     return spec(**checked)
 

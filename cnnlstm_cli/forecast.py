@@ -47,13 +47,16 @@ class Session:
         return np.concatenate(parts)
 
     def validate(self, windows: Windows) -> NDArray[np.float32]:
-        """Forecasts of the validation windows, (windows, H) scaled; only a batch of lookbacks is copied at a time."""
+        """Forecasts of the validation windows, (C * windows, H) scaled, channel by channel as `make_windows` stacks.
+
+        Only a batch of lookbacks is copied at a time.
+        """
         rows = np.arange(windows.lookback)
         starts = windows.validation[:, None]
         parts = [
             self.run(windows.values[starts[first : first + BATCH] + rows]) for first in range(0, len(starts), BATCH)
         ]
-        return np.concatenate(parts)[:, :, 0]
+        return np.concatenate(parts).transpose(2, 0, 1).reshape(-1, windows.horizon)
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ class Run:
         steps = self._steps(horizon)
         table = read_recent(data, self.record.schema, self.record.lookback)
         scaled, fitted, unknown = self._lookbacks(table)
-        ahead = self.session.run(scaled)[:, :steps, 0].reshape(len(table.ids), -1, steps).transpose(0, 2, 1)
+        ahead = self._ahead(scaled)[:, :steps]
         values = np.stack(
             [scaler.inverse(series) for scaler, series in zip(fitted, ahead.astype(np.float64), strict=True)]
         )
@@ -147,7 +150,7 @@ class Run:
         return horizon or most
 
     def _lookbacks(self, table: Table) -> tuple[NDArray[np.float32], list[Scaler], list[str]]:
-        """(series * targets, L, 1) scaled lookbacks, the scaler of each series, and the ids the run has none for."""
+        """(series, L, targets) scaled lookbacks, the scaler of each series, and the ids the run has none for."""
         needed = self.record.lookback
         if (table.lengths < needed).any():
             raise DataError(_too_short(table, needed))
@@ -158,11 +161,19 @@ class Run:
                 scaler = Scaler.fit(table.values[start:end])
                 unknown.append(name)
             fitted.append(scaler)
-            lookbacks.append(scaler.transform(table.values[end - needed : end]).T)
-        scaled = np.concatenate(lookbacks)[:, :, None].astype(np.float32)
+            lookbacks.append(scaler.transform(table.values[end - needed : end]))
+        scaled = np.stack(lookbacks).astype(np.float32)
         if np.isnan(scaled).any():
             raise DataError(f"{table.name}: a target has no numbers in its rows. Its last {needed} rows are needed.")
         return scaled, fitted, unknown
+
+    def _ahead(self, scaled: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(series, L, targets) -> (series, H, targets), the targets together or each as a series of its own."""
+        if self.record.spec.model.channels == "joint":
+            return self.session.run(scaled)
+        series, rows, targets = scaled.shape
+        alone = self.session.run(scaled.transpose(0, 2, 1).reshape(series * targets, rows, 1))
+        return alone.reshape(series, targets, -1).transpose(0, 2, 1)
 
     def _times(self, table: Table, steps: int) -> tuple[Times, ...]:
         if table.schema.time.kind == "row":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnlstm_cli.config import Options, spec_from
+from cnnlstm_cli.config import Options, all_settings, spec_from
 from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.evaluation.validation import Scores, best_baseline
 from cnnlstm_cli.forecast import Run
@@ -34,6 +34,11 @@ def inspect(path: Data, **options: Unpack[Options]) -> Facts:
     if is_run(path):
         return inspect_run(Path(str(path)))
     return inspect_data(path, options)
+
+
+def settings() -> Facts:
+    """Every setting that `train --set` takes: key, values, default, what it does, source."""
+    return {"kind": "settings", "settings": all_settings()}
 
 
 def is_run(path: Data) -> bool:

@@ -68,13 +68,14 @@ def settle(table: Table, spec: Spec) -> tuple[Spec, Split]:
         horizon=horizon,
         validation=validation,
     )
-    model = replace(spec.model, kernel=spec.model.kernel or default_kernel(lookback, season))
+    model = replace(spec.model, kernel=min(lookback, spec.model.kernel or default_kernel(lookback, season)))
     return replace(spec, data=data, model=model), parts
 
 
 def lay_windows(table: Table, spec: Spec, parts: Split) -> Task:
     """The task of a settled specification. Raises DataError when the table has too few rows for it."""
     fitted = scalers(table, parts)
-    windows = make_windows(table, parts, fitted, spec.data.settled_lookback, spec.data.settled_horizon)
+    joint = spec.model.channels == "joint"
+    windows = make_windows(table, parts, fitted, spec.data.settled_lookback, spec.data.settled_horizon, joint=joint)
     judge = Judge.of(table, parts, fitted, windows, spec.data.season)
     return Task(table, spec, parts, fitted, windows, judge, judge.baselines())

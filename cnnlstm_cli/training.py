@@ -16,14 +16,19 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cnnlstm_cli import __version__
 from cnnlstm_cli.config import Options, spec_from
+from cnnlstm_cli.errors import UsageError
 from cnnlstm_cli.forecast import Run, Session
 from cnnlstm_cli.planning import Task, prepare
 from cnnlstm_cli.runs.atomic import writing_to
 from cnnlstm_cli.runs.directory import RunDirectory
 from cnnlstm_cli.runs.record import Record
 from cnnlstm_cli.series.reader import Data
+from cnnlstm_cli.series.windows import joined
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -51,6 +56,7 @@ def train(
     data: Data,
     run: str | Path,
     *,
+    preset: str = "default",
     settings: Mapping[str, Any] | None = None,
     watcher: Watcher | None = None,
     **options: Unpack[Options],
@@ -59,13 +65,14 @@ def train(
 
     options   what the command's options of the same names say: target, time, id, time_format, freq, season, lookback,
               horizon, validation, seed; what is not given is found from the data
+    preset    the settings everything else starts from: default, answer or question
     settings  further keys, {"model": {"filters": 32}, "train": {"epochs": 20}}
 
     Raises UsageError, InputError, DataError, OutputError or BusyError; the run directory is then as it was.
     """
     started = time.perf_counter()
     watcher = watcher or Watcher()
-    task = prepare(data, spec_from(options, settings))
+    task = prepare(data, spec_from(options, settings, preset))
     directory = RunDirectory(Path(run))
     with directory.training() as aside:
         watcher.planned(task)
@@ -76,11 +83,17 @@ def train(
 
 def _fill(aside: Path, task: Task, watcher: Watcher, started: float) -> Record:
     """Fit the network and write a complete version into the folder `aside`."""
-    from cnnlstm_cli.network.build import build
-    from cnnlstm_cli.network.export import export
-    from cnnlstm_cli.network.fit import fit, settled
+    try:
+        from cnnlstm_cli.network.build import build
+        from cnnlstm_cli.network.export import export
+        from cnnlstm_cli.network.fit import fit, settled
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"training needs {error.name}, which is not installed here. pip install {error.name}"
+        ) from None
 
-    windows = task.windows
+    joint = task.spec.model.channels == "joint"
+    windows = joined(task.windows, len(task.table.schema.targets)) if joint else task.windows
     spec = replace(task.spec, train=settled(task.spec.train, len(windows.training)))
     task = replace(task, spec=spec)
     model = build(spec.model, windows.lookback, windows.horizon, windows.values.shape[1], seed=spec.train.seed)
@@ -91,7 +104,7 @@ def _fill(aside: Path, task: Task, watcher: Watcher, started: float) -> Record:
         parity = export(model, aside / "model.onnx")
         network = (aside / "model.onnx").read_bytes()
         (aside / "history.csv").write_text(_losses(fitted), encoding="utf-8")
-        facts = _facts(task, fitted, Session(network))
+        facts = _facts(task, fitted, Session(network).validate(windows))
         facts |= {"parity": parity, "parameters": model.count_params(), "seconds": time.perf_counter() - started}
         record = _record(task, network, facts)
         (aside / "run.json").write_text(record.to_json(), encoding="utf-8")
@@ -111,9 +124,8 @@ def _record(task: Task, network: bytes, facts: Mapping[str, Any]) -> Record:
     )
 
 
-def _facts(task: Task, fitted: Fit, session: Session) -> dict[str, Any]:
-    """What a reader of run.json wants to know beside what predicting needs."""
-    forecast = session.validate(task.windows)
+def _facts(task: Task, fitted: Fit, forecast: NDArray[np.float32]) -> dict[str, Any]:
+    """What a reader of run.json wants to know beside what predicting needs; `forecast` of the validation windows."""
     table = task.table
     training, validation = task.parts.rows()
     return {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import subprocess
 import sys
@@ -11,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from cnnlstm_cli import __version__
-from cnnlstm_cli.config import ModelSpec, TrainSpec
 from tests import readme
 
 ROOT = Path(__file__).parent.parent
@@ -44,13 +42,3 @@ def test_every_sample_file_has_its_source_and_licence():
 def test_no_file_is_too_long_to_be_a_room():
     long = [str(path) for path in (ROOT / "cnnlstm_cli").rglob("*.py") if len(path.read_text().splitlines()) > 400]
     assert long == []
-
-
-def test_the_readme_lists_every_setting_with_its_default():
-    text = (ROOT / "README.md").read_text()
-    listed = dict(re.findall(r"^\| `((?:model|train)\.\w+)` \| (.*?) \|", text, re.MULTILINE))
-    for table, spec in (("model", ModelSpec), ("train", TrainSpec)):
-        for field in dataclasses.fields(spec):
-            shown = listed.pop(f"{table}.{field.name}")
-            assert field.default is None or float(shown) == field.default
-    assert not listed

@@ -25,6 +25,7 @@ FLOORS = [
     {"network", "runs", "evaluation"},
     {"series"},
     {"config"},
+    {"specs"},
     {"errors"},
 ]
 TENSORFLOW = {"tensorflow", "keras", "tf2onnx", "onnx"}

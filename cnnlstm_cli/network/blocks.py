@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 import keras
 from keras import layers, ops
 
-from cnnlstm_cli.config import ModelSpec
 from cnnlstm_cli.network.cells import NormalisedLSTMCell
+from cnnlstm_cli.specs import ModelSpec
 
 Tensor: TypeAlias = Any  # Keras carries no types
 Scale: TypeAlias = Any  # a tensor (B, 1, C), or a number where nothing is measured

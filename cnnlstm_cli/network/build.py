@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import keras
 
-from cnnlstm_cli.config import ModelSpec
 from cnnlstm_cli.network import blocks
+from cnnlstm_cli.specs import ModelSpec
 
 
 def build(spec: ModelSpec, lookback: int, horizon: int, channels: int, *, seed: int) -> keras.Model:

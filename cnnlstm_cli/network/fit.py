@@ -21,9 +21,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from cnnlstm_cli.config import TrainSpec
 from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.series.windows import Windows
+from cnnlstm_cli.specs import TrainSpec
 
 Starts: TypeAlias = NDArray[np.int64]
 Tensor: TypeAlias = Any  # TensorFlow carries no types

@@ -11,14 +11,15 @@ from cnnlstm_cli.forecast import Forecast
 from cnnlstm_cli.series.dialect import Dialect
 
 
-def write_forecast(forecast: Forecast, form: str, *, long: bool, header: bool, as_input: bool) -> str:
-    """The text of a forecast in the form `csv`, `json` or `jsonl`."""
+def write_forecast(forecast: Forecast, form: str, *, long: bool, header: bool, as_input: bool) -> bytes:
+    """A forecast in the form `csv`, `json` or `jsonl`: UTF-8, or encoded as the input is."""
     frame = forecast.frame(written=True)
     if long:
         frame = long_form(frame, forecast.table.schema.targets)
     if form == "csv":
-        return forecast_csv(frame, header, forecast.table.dialect if as_input else None)
-    return forecast_json(frame, lines=form == "jsonl")
+        dialect = forecast.table.dialect if as_input else None
+        return forecast_csv(frame, header, dialect).encode(dialect.written_encoding if dialect else "utf-8")
+    return forecast_json(frame, lines=form == "jsonl").encode()
 
 
 def forecast_csv(frame: pd.DataFrame, header: bool = True, dialect: Dialect | None = None) -> str:
@@ -28,7 +29,7 @@ def forecast_csv(frame: pd.DataFrame, header: bool = True, dialect: Dialect | No
         header=header,
         sep=dialect.delimiter if dialect else ",",
         decimal=dialect.decimal if dialect else ".",
-        lineterminator="\n",
+        lineterminator=dialect.newline if dialect else "\n",
         quoting=csv.QUOTE_MINIMAL,
     )
     return text

@@ -84,4 +84,5 @@ def plan_lines(task: Task) -> list[str]:
         *([f"left out: {', '.join(f'{name} ({why})' for name, why in table.left_out)}"] if table.left_out else []),
         f"lookback {data.lookback}, horizon {data.horizon}; rows{series}: {training:,} for training, "
         f"{validation:,} for validation",
+        *(f"warning: {warning}" for warning in task.spec.model.warnings(data.lookback)),
     ]

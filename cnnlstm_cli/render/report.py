@@ -30,9 +30,13 @@ def to_json(facts: Facts) -> str:
 
 
 def to_csv(facts: Facts) -> str:
-    """Two columns, `fact` and `value`, nested facts as `validation.model.mae`."""
+    """Two columns, `fact` and `value`, nested facts as `validation.model.mae`; settings as the table they are."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
+    if facts["kind"] == "settings":
+        rows.writerow(facts["settings"][0])
+        rows.writerows(setting.values() for setting in facts["settings"])
+        return text.getvalue()
     rows.writerow(["fact", "value"])
     rows.writerows(_flat(_finite(facts)))
     return text.getvalue()
@@ -40,7 +44,7 @@ def to_csv(facts: Facts) -> str:
 
 def draw(facts: Facts) -> None:
     """Tables on the terminal's standard output."""
-    lines = run_report(facts) if facts["kind"] == "run" else data_report(facts)
+    lines = {"run": run_report, "data": data_report, "settings": settings_report}[facts["kind"]](facts)
     Console(markup=False, highlight=False, emoji=False).print(Group(*lines))
 
 
@@ -70,6 +74,16 @@ def run_report(facts: Facts) -> list[RenderableType]:
     if len(facts["history"]) > 1:
         parts.append(_history(facts["history"]))
     return parts
+
+
+def settings_report(facts: Facts) -> list[RenderableType]:
+    """Every setting, a row each."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in facts["settings"][0]:
+        table.add_column(name, no_wrap=name == "key", overflow="fold")
+    for setting in facts["settings"]:
+        table.add_row(*(Text(cell) for cell in setting.values()))
+    return [table]
 
 
 def data_report(facts: Facts) -> list[RenderableType]:

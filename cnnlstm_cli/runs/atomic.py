@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -17,11 +18,12 @@ def writing_to(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(f"can't write {path}: {reason}. Free some space there, or choose another place.") from error
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        remedy = "Free some space there, or choose another place." if full else "Choose another place."
+        raise OutputError(f"can't write {path}: {error.strerror or error}. {remedy}") from error
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     """Written aside in the same folder, flushed to the disk, then renamed over `path` (rename(2) is atomic).
 
     A file that was there keeps its permissions, a link keeps pointing to it. What is no file (a pipe, /dev/stdout) is
@@ -29,13 +31,13 @@ def write_atomically(path: Path, text: str) -> None:
     """
     with writing_to(path):
         if path.exists() and not path.is_file():
-            path.write_text(text, encoding="utf-8", newline="")
+            path.write_bytes(content)
             return
         target = path.resolve()
         handle, aside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             # mkstemp makes private files; this one is to be read by whom others of the user's are

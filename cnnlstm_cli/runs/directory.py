@@ -123,6 +123,6 @@ class RunDirectory:
             sync_tree(aside)
             os.rename(aside, self.path / "versions" / name)
             sync_folder(self.path / "versions")
-            write_atomically(self.path / "current", name + "\n")
+            write_atomically(self.path / "current", f"{name}\n".encode())
             with (self.path / "history.jsonl").open("a", encoding="utf-8") as history:
                 history.write(json.dumps(entry) + "\n")

@@ -58,7 +58,7 @@ def in_order(block: Block) -> tuple[Block, list[Mending]]:
 def observed(block: Block) -> tuple[Block, list[Mending]]:
     """Without the rows at the end in which every column is empty: they announce a time and observe nothing."""
     known = np.flatnonzero(~np.isnan(block.values).all(axis=1))
-    end = known[-1] + 1 if len(known) else len(block.times)
+    end = int(known[-1]) + 1 if len(known) else len(block.times)
     if end == len(block.times):
         return block, []
     mended = [Mending("rows at the end without any target, not used", len(block.times) - end, block.times[end])]

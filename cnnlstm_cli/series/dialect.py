@@ -30,7 +30,7 @@ DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 # The first bytes tell, not the file's name: a .csv that is really a .gz reads all the same.
 COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"BZh": "bzip2", b"PK\x03\x04": "zip"}
 DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
-BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
 class Source:
@@ -113,6 +113,12 @@ class Dialect:
     decimal: str
     encoding: str
     header: tuple[str, ...]
+    newline: str = "\n"
+
+    @property
+    def written_encoding(self) -> str:
+        """The encoding of rows to be put behind those that are there: without another byte order mark."""
+        return self.encoding.removesuffix("-sig")
 
     def unusual(self) -> str | None:
         """What a reader should be told about it: None for commas, decimal points and UTF-8."""
@@ -143,7 +149,8 @@ def find_dialect(source: Source) -> Dialect:
     rows = _rows(text, delimiter)
     header = tuple(name.strip() for name in rows[0])
     _check_header(source.name, header, rows)
-    return Dialect(delimiter, _decimal(rows[1:], delimiter), encoding, header)
+    newline = "\r\n" if "\r\n" in text else "\n"
+    return Dialect(delimiter, _decimal(rows[1:], delimiter), encoding, header, newline)
 
 
 def _encoding(start: bytes) -> str:

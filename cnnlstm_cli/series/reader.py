@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cnnlstm_cli.config import DataSpec
 from cnnlstm_cli.errors import DataError, UsageError, did_you_mean
 from cnnlstm_cli.series.cleaning import (
     Block,
@@ -31,6 +30,7 @@ from cnnlstm_cli.series.scaler import LARGEST
 from cnnlstm_cli.series.sheet import CsvReader, Sheet, sheet_from_frame
 from cnnlstm_cli.series.table import Schema, Table
 from cnnlstm_cli.series.timecolumn import TimeColumn, find_again, find_time, is_clock, text_columns
+from cnnlstm_cli.specs import DataSpec
 
 COUNTS = "counts the rows"
 Data: TypeAlias = "str | Path | pd.DataFrame"
@@ -119,6 +119,11 @@ def _unfit(sheet: Sheet, column: str) -> str | None:
     if not sheet.is_number(column):
         if stray := sheet.stray_text(column):
             raise DataError(f"{stray}. Mend or empty the cell, or leave the column out by naming others with --target.")
+        if written := sheet.written_out(column):
+            raise DataError(
+                f"{written}: a number with thousands marks, a unit or a sign. Write it as 1234.5, or leave the column "
+                "out by naming others with --target."
+            )
         return "text"
     return "empty" if np.isnan(cells).all() else None
 

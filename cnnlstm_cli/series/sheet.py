@@ -19,6 +19,8 @@ from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.series.dialect import Dialect, Source, find_dialect
 
 SAMPLE_ROWS = 1000
+# 1,234.5 or 1.234,5 or 1'234 or 12 % or $5 or 7 kW: a number to a reader, a text to a computer
+WRITTEN_OUT = r"\s*[€$£¥]?\s*[+-]?\d[\d.,' ]*\s*(?:%|[A-Za-zµ°€$£¥]{1,4})?\s*"
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,13 @@ class Sheet:
             return None
         row = int(np.flatnonzero(self.frame[column].notna().to_numpy())[numbers.isna().to_numpy()][0])
         return f"{self.place(row)}, column {column!r}: {self.frame[column].iloc[row]!r} is not a number"
+
+    def written_out(self, column: str) -> str | None:
+        """The first cell, and its place, of a text column that is numbers with thousands marks, units or signs."""
+        filled = self.frame[column].dropna().astype(str)
+        if self.is_number(column) or not len(filled) or filled.str.fullmatch(WRITTEN_OUT).mean() < 0.9:
+            return None
+        return self.example(column)
 
     def place(self, row: int) -> str:
         """Where row `row` (0 the first after the header) is, as `FILE, line N`; a cell may span several lines."""

@@ -162,6 +162,8 @@ def find_time(sheet: Sheet, named: Sequence[str] = (), time_format: str | None =
     if named:
         return _named_time(sheet, list(named), time_format)
     dates = {column: formats for column in sheet.columns if (formats := _formats(sheet, column, time_format))}
+    if time_format is not None and not dates:
+        raise DataError(f"{sheet.name}: no column of text follows --time-format {time_format}. Name it with --time.")
     if dates:
         different = {column: len(set(sheet.frame[column])) for column in dates}
         column = max(different, key=lambda name: different[name])  # of equals the first

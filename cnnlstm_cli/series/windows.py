@@ -97,8 +97,12 @@ def scalers(table: Table, parts: Split) -> list[Scaler]:
     ]
 
 
-def make_windows(table: Table, parts: Split, fitted: Sequence[Scaler], lookback: int, horizon: int) -> Windows:
+def make_windows(
+    table: Table, parts: Split, fitted: Sequence[Scaler], lookback: int, horizon: int, *, joint: bool = False
+) -> Windows:
     """The windows of a table, each column stacked as a series of its own: C is 1, and all share the network's weights.
+
+    joint  only windows that are whole in every column, column by column in the same order, for `joined`
 
     Raises DataError, saying how many rows are needed, when no series is long enough.
     """
@@ -110,19 +114,29 @@ def make_windows(table: Table, parts: Split, fitted: Sequence[Scaler], lookback:
         np.concatenate(list(starts)) for starts in zip(*_starts(table, parts, lookback, horizon), strict=True)
     )
     shift = np.arange(columns)[:, None] * len(table.values)
-    whole = _whole(scaled, lookback + horizon)
-    flat = [(shift + starts).ravel() for starts in (training, validation)]
-    flat = [starts[whole[starts]] for starts in flat]
+    whole: NDArray[np.bool_] = _whole(scaled, lookback + horizon).reshape(columns, -1)
+    if joint:
+        whole = np.broadcast_to(whole.all(axis=0), whole.shape)
+    flat = [(shift + starts)[whole[:, starts]] for starts in (training, validation)]
     if len(flat[0]) < FEWEST_WINDOWS or not len(flat[1]):
         raise DataError(_too_few(table, parts, lookback, horizon))
-    return Windows(scaled.reshape(-1, 1), lookback, horizon, flat[0], _thinned(flat[1]))
+    return Windows(scaled.reshape(-1, 1), lookback, horizon, flat[0], _thinned(flat[1], columns if joint else 1))
 
 
-def _thinned(starts: Index) -> Index:
-    """Evenly chosen ones where there are too many."""
-    if len(starts) <= MOST_VALIDATION_WINDOWS:
-        return starts
-    return starts[np.linspace(0, len(starts) - 1, MOST_VALIDATION_WINDOWS).astype(np.int64)]
+def joined(stacked: Windows, columns: int) -> Windows:
+    """The same windows with the columns side by side, C of them, made of those that `make_windows` stacked jointly."""
+    side_by_side = np.ascontiguousarray(stacked.values.reshape(columns, -1).T)
+    first = (starts[: len(starts) // columns] for starts in (stacked.training, stacked.validation))
+    return Windows(side_by_side, stacked.lookback, stacked.horizon, *first)
+
+
+def _thinned(starts: Index, columns: int) -> Index:
+    """Evenly chosen ones where there are too many, the same of each of the columns they are stacked in."""
+    most = max(1, MOST_VALIDATION_WINDOWS // columns)
+    each: Index = starts.reshape(columns, -1)
+    if each.shape[1] > most:
+        each = each[:, np.linspace(0, each.shape[1] - 1, most).astype(np.int64)]
+    return each.ravel()
 
 
 def _starts(table: Table, parts: Split, lookback: int, horizon: int) -> Iterator[tuple[Index, Index]]:

@@ -44,6 +44,9 @@ def row(case: str) -> list[str]:
 
 def main() -> None:
     """Print the table, a row as soon as it is there."""
+    if "--help" in sys.argv:
+        print(__doc__)
+        return
     print("| data | horizon | cnnlstm | last value | seasonal naive | less error than the best baseline | training |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for case in sys.argv[1:] or DEFAULT:

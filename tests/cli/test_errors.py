@@ -49,9 +49,13 @@ def check(done, code: int, words: str) -> None:
         pytest.param(GOOD, ("-H", "0"), 2, "data.horizon must be at least 1, not 0", id="horizon 0"),
         pytest.param(GOOD, ("-H", "x"), 2, "Invalid value for '-H' / '--horizon'", id="horizon x"),
         pytest.param(
-            GOOD, ("--set", "model.filter=3"), 2, "no such setting: model.filter. Did you mean 'filters'?", id="set"
+            GOOD,
+            ("--set", "model.filter=3"),
+            2,
+            "no such setting: model.filter. Did you mean 'model.filters'?",
+            id="set",
         ),
-        pytest.param(GOOD, ("--set", "filters"), 2, "expected KEY=VALUE", id="set without a value"),
+        pytest.param(GOOD, ("--set", "filters"), 2, "expected TABLE.KEY=VALUE", id="set without a value"),
         pytest.param(GOOD, ("--freq", "hourly"), 2, "no such step: 'hourly'", id="freq"),
         pytest.param(GOOD, ("--config", "/none.toml"), 66, "/none.toml: No such file", id="config"),
         pytest.param(GOOD, ("--colour",), 2, "No such option: --colour", id="option"),
@@ -133,6 +137,12 @@ def test_a_full_disk_leaves_the_old_version(copy):
     check(command("train", AIR, "--run", run, "-q", *QUICK, preexec_fn=limit), 73, "can't write")
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
     assert os.listdir(run / "versions") == [folder.name]
+
+
+def test_the_output_is_never_the_data(write, air):
+    data = write(AIR.read_text())
+    check(command("predict", data, "--run", air, "-o", data), 2, "is the data itself")
+    assert data.read_text() == AIR.read_text()
 
 
 def test_a_full_disk_while_predicting_leaves_the_old_file(air, tmp_path):

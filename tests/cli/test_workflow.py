@@ -145,7 +145,7 @@ def test_another_writing_gives_the_same_forecast(air, tmp_path):
     assert "read with delimiter semicolon, decimal comma" in done.stderr
     as_input = command("predict", german, "--run", air, "--dialect", "input", "-q")
     assert as_input.stderr == ""
-    assert as_input.stdout == expected.replace(",", ";").replace(".", ",")
+    assert as_input.stdout == expected.replace(",", ";").replace(".", ",")  # text mode has made \r\n to \n
     packed = tmp_path / "packed.csv"
     packed.write_bytes(gzip.compress(AIR.read_bytes()))
     assert command("predict", packed, "--run", air).stdout == expected
@@ -164,6 +164,20 @@ def test_output_forms(air, tmp_path):
     done = command("predict", AIR, "--run", air, "-o", out)
     assert (done.returncode, done.stdout) == (0, "")
     assert table(out.read_text()) == rows
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_forecast_appended_in_the_inputs_dialect_reads_on(encoding, newline, air, tmp_path):
+    """Byte for byte as the file is written: encoding, line ends, delimiter and decimal mark."""
+    data = tmp_path / "größe.csv"
+    lines = AIR.read_text().replace(",", ";").splitlines()
+    data.write_bytes((newline.join(lines) + newline).encode(encoding))
+    arguments = ("predict", data, "--run", air, "--dialect", "input", "--no-header", "-o", tmp_path / "more")
+    assert command(*arguments).returncode == 0
+    data.write_bytes(data.read_bytes() + (tmp_path / "more").read_bytes())
+    facts = json.loads(command("inspect", data, "--json").stdout)
+    assert (facts["rows"]["read"], facts["last"], facts["mended"], facts["left_out"]) == (156, "1961-12", {}, {})
 
 
 def test_many_series_in_one_file(tmp_path):

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from cnnlstm_cli.config import ModelSpec
 from cnnlstm_cli.network.build import build
+from cnnlstm_cli.specs import ModelSpec
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from cnnlstm_cli.config import ModelSpec
 from cnnlstm_cli.network import blocks
+from cnnlstm_cli.specs import ModelSpec
 
 
 def model_of(block: Callable[..., object], *shape: int) -> keras.Model:

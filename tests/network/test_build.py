@@ -11,9 +11,9 @@ import keras
 import numpy as np
 import pytest
 
-from cnnlstm_cli.config import ModelSpec
 from cnnlstm_cli.network.build import build
 from cnnlstm_cli.network.export import export
+from cnnlstm_cli.specs import ModelSpec
 
 Make = Callable[..., keras.Model]
 

@@ -11,11 +11,11 @@ import keras
 import numpy as np
 import pytest
 
-from cnnlstm_cli.config import TrainSpec
 from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.network import fit as fitting
 from cnnlstm_cli.network.fit import Epoch, Plan, fit, plan, settled, shuffled
 from cnnlstm_cli.series.windows import Windows
+from cnnlstm_cli.specs import TrainSpec
 
 Make = Callable[..., keras.Model]
 
@@ -82,7 +82,7 @@ def test_training_stops_after_patience_epochs_without_a_better_one(small: Make, 
 
 TRAIN = """
 import hashlib, numpy as np
-from cnnlstm_cli.config import ModelSpec, TrainSpec
+from cnnlstm_cli.specs import ModelSpec, TrainSpec
 from cnnlstm_cli.network.build import build
 from cnnlstm_cli.network.fit import fit
 from cnnlstm_cli.series.windows import Windows

@@ -149,7 +149,7 @@ def test_an_atomic_write_replaces_the_whole_file(tmp_path):
     path = tmp_path / "out.csv"
     path.write_text("old")
     path.chmod(0o600)
-    write_atomically(path, "größer\n")
+    write_atomically(path, "größer\n".encode())
     assert path.read_bytes() == "größer\n".encode()
     assert path.stat().st_mode & 0o777 == 0o600
     assert os.listdir(tmp_path) == ["out.csv"]
@@ -161,7 +161,7 @@ def test_an_atomic_write_killed_half_way_leaves_the_old_file(tmp_path):
     kill = (
         "import os, signal, sys; from pathlib import Path; from cnnlstm_cli.runs.atomic import write_atomically\n"
         "os.fsync = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "write_atomically(Path(sys.argv[1]), 'new' * 100000)"
+        "write_atomically(Path(sys.argv[1]), b'new' * 100000)"
     )
     killed = subprocess.run([sys.executable, "-c", kill, path], check=False, timeout=60)
     assert killed.returncode == -signal.SIGKILL
@@ -171,13 +171,13 @@ def test_an_atomic_write_killed_half_way_leaves_the_old_file(tmp_path):
 def test_an_atomic_write_through_a_link_and_to_what_is_no_file(tmp_path):
     (tmp_path / "real.csv").write_text("old")
     (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
-    write_atomically(tmp_path / "link.csv", "new")
+    write_atomically(tmp_path / "link.csv", b"new")
     assert (tmp_path / "link.csv").is_symlink()
     assert (tmp_path / "real.csv").read_text() == "new"
-    write_atomically(Path("/dev/null"), "new")
+    write_atomically(Path("/dev/null"), b"new")
     assert not Path("/dev/null").is_file()
 
 
 def test_an_atomic_write_to_nowhere(tmp_path):
     with pytest.raises(OutputError, match="No such file or directory"):
-        write_atomically(tmp_path / "none" / "out.csv", "x")
+        write_atomically(tmp_path / "none" / "out.csv", b"x")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from cnnlstm_cli.config import DataSpec
 from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.series.reader import read_training
+from cnnlstm_cli.specs import DataSpec
 
 HOURS = pd.date_range("2024-01-01", periods=120, freq="h")
 DAYS = pd.date_range("2024-01-01", periods=120, freq="D")
@@ -127,8 +127,15 @@ REFUSED = {
         "\n".join([*LINES[:-1], "9999-01-05 23:00:00,5"]),
         "Is the first or the last stamp a slip",
     ),
-    "percent signs": (table(HOURS).replace("\n", "%\n"), r"line 2, column 'y%?' is '10.0%'"),
-    "thousands": ('time,y\n2024-01-01,"1,100"\n2024-01-02,"1,200"\n', "column 'y' is '1,100'"),
+    "percent signs": (table(HOURS).replace("\n", "%\n"), r"line 2, column 'y%?' is '10.0%': a number with"),
+    "thousands": (
+        'time,y,z\n2024-01-01,"1,100",1\n2024-01-02,"1,200",3\n',
+        "column 'y' is '1,100': a number with thousands",
+    ),
+    "thousands in German": (
+        "time;y;z\n2024-01-01;1.100,5;1\n2024-01-02;1.200,7;3\n",
+        "column 'y' is '1.100,5': a number",
+    ),
     "no header": ("\n".join(LINES[1:]), "values, not column names"),
     "a comment first": ("# exported by a tool\n" + table(HOURS), "the first line is a comment"),
     "two header lines": ("\n".join([LINES[0], "[UTC],[kW]", *LINES[1:]]), r"line 2, column '(y|time)': '\[(kW|UTC)\]'"),

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cnnlstm_cli.config import DataSpec
 from cnnlstm_cli.series.reader import read_training
 from cnnlstm_cli.series.season import default_horizon, find_seasons
+from cnnlstm_cli.specs import DataSpec
 from tests.conftest import SAMPLES
 
 RANDOM = np.random.default_rng(0)

@@ -11,7 +11,7 @@ from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.series.frequency import Frequency
 from cnnlstm_cli.series.table import Schema, Table
 from cnnlstm_cli.series.timecolumn import TimeColumn
-from cnnlstm_cli.series.windows import default_kernel, default_lookback, make_windows, scalers, split
+from cnnlstm_cli.series.windows import default_kernel, default_lookback, joined, make_windows, scalers, split
 
 
 def table_of(lengths, columns=1, holes=()) -> Table:
@@ -151,3 +151,27 @@ def test_lookback_and_kernel_follow_season_and_rows(rows, horizon, seasons, look
     parts = split(np.array([round(rows / 0.8)]), horizon, 0.2)
     assert default_lookback(parts, horizon, seasons) == lookback
     assert default_kernel(lookback, seasons) == kernel
+
+
+@pytest.mark.parametrize("holes", [(), [(20, 0), (31, 2)]], ids=["whole", "with holes"])
+def test_joint_windows_hold_the_columns_side_by_side(holes):
+    table = table_of([80, 60], columns=3, holes=holes)
+    parts = split(table.lengths, 4, 0.2)
+    stacked = make_windows(table, parts, scalers(table, parts), 6, 4, joint=True)
+    joint = joined(stacked, 3)
+    assert joint.values.shape == (140, 3)
+    for ours, theirs in ((joint.training, stacked.training), (joint.validation, stacked.validation)):
+        assert (theirs.reshape(3, -1) == ours + 140 * np.arange(3)[:, None]).all()
+        rows = joint.values[ours[:, None] + np.arange(10)]
+        assert not np.isnan(rows).any()
+        columns = stacked.values[theirs.reshape(3, -1)[:, :, None] + np.arange(10), 0]
+        assert np.array_equal(rows.transpose(2, 0, 1), columns)
+
+
+def test_jointly_thinned_windows_are_the_same_in_every_column(monkeypatch):
+    monkeypatch.setattr("cnnlstm_cli.series.windows.MOST_VALIDATION_WINDOWS", 20)
+    table = table_of([200], columns=3)
+    parts = split(table.lengths, 4, 0.5)
+    stacked = make_windows(table, parts, scalers(table, parts), 6, 4, joint=True)
+    assert len(stacked.validation) == 18
+    assert (np.diff(stacked.validation.reshape(3, -1), axis=0) == 200).all()
