@@ -14,6 +14,10 @@ setup:
 test *arguments:
     {{python}} -m pytest {{arguments}}
 
+# All tests but the slow ones.
+fast *arguments:
+    {{python}} -m pytest -m "not slow" {{arguments}}
+
 # Style and types alone; seconds.
 check:
     .venv/bin/ruff format --check .

@@ -21,7 +21,7 @@ def option(default: Any, meaning: str, *, low: float | None = None, high: float 
 
 def penalty(norm: str, what: str) -> Any:
     """A regulariser's weight."""
-    return option(0.0, f"times the {norm} {what} of conv and recurrent layers, added to the loss", low=0)
+    return option(0.0, f"weight in the loss of the {norm} {what} of conv and recurrent layers", low=0)
 
 
 @dataclass(frozen=True)

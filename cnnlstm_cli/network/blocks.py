@@ -8,6 +8,7 @@ are named after what they are, so that a saved network can be looked into by nam
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -75,11 +76,20 @@ def convolve(x: Tensor, spec: ModelSpec, number: int = 1) -> Tensor:
 
 def _activate(x: Tensor, spec: ModelSpec, number: int) -> Tensor:
     """The activation, with batch normalisation before it, after it or not at all: (B, T, F) -> (B, T, F)."""
-    activation = layers.Activation(spec.activation)
+    activation = layers.Activation(gelu if spec.activation == "gelu" else spec.activation)
     if spec.conv_norm == "none":
         return activation(x)
     normalisation = layers.BatchNormalization(scale=False, name=_name("batch_normalisation", number))
     return activation(normalisation(x)) if spec.conv_norm == "before" else normalisation(activation(x))
+
+
+@keras.saving.register_keras_serializable("cnnlstm_cli")  # type: ignore[untyped-decorator]  # Keras carries no types
+def gelu(x: Tensor) -> Tensor:
+    """x times the chance that N(0, 1) is below it (Hendrycks and Gimpel 2016): (...) -> (...).
+
+    By erf, because Keras's own is made of erfc, which ONNX does not have.
+    """
+    return x * (1 + ops.erf(x / math.sqrt(2))) / 2
 
 
 def _initializer(spec: ModelSpec) -> str:

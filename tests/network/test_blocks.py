@@ -271,11 +271,11 @@ def test_the_normalisation_before_pooling_stands_before_it(random: np.random.Gen
     np.testing.assert_allclose(call(model, x), scaled.reshape(2, 2, 2, 3).max(axis=2), atol=1e-5)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-@pytest.mark.parametrize("norm", ["none", "output", "batch", "layer"])
+@pytest.mark.parametrize(
+    ("cell", "norm"),
+    [*(("lstm", norm) for norm in ("none", "output", "batch", "layer")), ("gru", "none"), ("gru", "output")],
+)
 def test_recurrent_layers_stack_and_read_both_ways(cell: str, norm: str) -> None:
-    if cell == "gru" and norm in ("batch", "layer"):
-        pytest.skip("refused by the specification")
     spec = ModelSpec(cell=cell, units=3, layers=2, bidirectional=True, recurrent_norm=norm)
     model = model_of(lambda x: blocks.recur(x, spec), 5, 4)
     assert model.output_shape == (None, 6)
