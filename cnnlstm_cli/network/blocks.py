@@ -83,7 +83,7 @@ def _activate(x: Tensor, spec: ModelSpec, number: int) -> Tensor:
     return activation(normalisation(x)) if spec.conv_norm == "before" else normalisation(activation(x))
 
 
-@keras.saving.register_keras_serializable("cnnlstm_cli")
+@keras.saving.register_keras_serializable("cnnlstm_cli")  # type: ignore[untyped-decorator]  # Keras has no types
 def gelu(x: Tensor) -> Tensor:
     """x times the chance that N(0, 1) is below it (Hendrycks and Gimpel 2016): (...) -> (...).
 
