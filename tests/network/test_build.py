@@ -104,6 +104,24 @@ def test_the_default_network_is_the_one_that_it_was(small: Make) -> None:
     np.testing.assert_allclose(told[2], [-0.01687557, 0.06096872, -0.00412378, 0.10980250], atol=1e-5)
 
 
+@pytest.mark.parametrize("norm", ["none", "layer"])
+def test_every_block_that_is_asked_for_stands_in_its_place(norm: str, small: Make) -> None:
+    changes = {"blocks": 3, "pooling": "max", "pool_norm": True, "layers": 3, "cell_activation": "relu"}
+    model = small(**changes, recurrent_dropout=0, recurrent_norm=norm)
+    told = [layer.name for layer in model.layers if layer.count_params() or "pooling1d" in layer.name]
+    assert [name for name in told if "global" not in name and not name.startswith("max_pooling")] == [
+        *("convolution", "batch_normalisation", "squeeze", "excite"),
+        *("convolution_2", "batch_normalisation_2", "squeeze_2", "excite_2"),
+        *("convolution_3", "batch_normalisation_3", "squeeze_3", "excite_3"),
+        *("pool_normalisation", "lstm", "lstm_2", "lstm_3", "head", "skip"),
+    ]
+    before = told.index("pool_normalisation")
+    assert told[before + 1].startswith("max_pooling")
+    assert [model.get_layer(name).output.shape[1:] for name in ("lstm", "lstm_2", "lstm_3")] == [(2, 7), (2, 7), (7,)]
+    for name in ("lstm", "lstm_2", "lstm_3"):
+        assert model.get_layer(name).cell.activation.__name__ == "relu"
+
+
 def test_the_kernel_is_cut_to_the_lookback() -> None:
     model = build(ModelSpec(kernel=24, filters=8, units=4), 5, 2, 1, seed=0)
     assert model.get_layer("convolution").kernel_size == (5,)

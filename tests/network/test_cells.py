@@ -45,12 +45,12 @@ def batch_norm(x: np.ndarray, name: str, weights: Weights) -> np.ndarray:
 NORMS = {"layer": layer_norm, "batch": moving_norm, "batch in training": batch_norm, "none": lambda x, *_: x}
 
 
-@pytest.mark.parametrize("zoneout", [0, 0.3])
-@pytest.mark.parametrize("kind", NORMS)
+@pytest.mark.parametrize(
+    ("kind", "zoneout"),
+    [(kind, zoneout) for kind in NORMS for zoneout in (0, 0.3) if (kind, zoneout) != ("batch in training", 0.3)],
+)  # with zoneout a step of training is a matter of chance
 def test_each_step_is_what_the_formulas_say(kind: str, zoneout: float, random: np.random.Generator) -> None:
     training = kind == "batch in training"
-    if training and zoneout:
-        pytest.skip("random in training")
     norm = None if kind == "none" else kind.removesuffix(" in training")
     cell = unequal(NormalisedLSTMCell(U, norm=norm, zoneout=zoneout), random)
     weights, scale = weights_of(cell), NORMS[kind]
