@@ -66,8 +66,9 @@ def convolve(x: Tensor, spec: ModelSpec, number: int = 1) -> Tensor:
         use_bias=spec.conv_norm == "none",
         kernel_initializer=_initializer(spec),
         name=_name("convolution", number),
-        **_restraints(spec, "kernel", "bias", "activity", axes=(0, 1)),
+        **_restraints(spec, "kernel", "bias", axes=(0, 1)),
     )(x)
+    x = _penalise(x, spec)
     x = _activate(x, spec, number)
     noise = (None, 1, spec.filters) if spec.dropout_shape == "spatial" else None
     dropout = layers.AlphaDropout if spec.dropout_kind == "alpha" else layers.Dropout
@@ -134,6 +135,7 @@ def recur(x: Tensor, spec: ModelSpec) -> Tensor:
     for number in range(1, spec.layers + 1):
         layer = _recurrent(spec)(name=_name(spec.cell, number), return_sequences=number < spec.layers)
         x = layers.Bidirectional(layer, name=_name("bidirectional", number))(x) if spec.bidirectional else layer(x)
+        x = _penalise(x, spec)
     if spec.recurrent_norm == "output":
         x = layers.BatchNormalization(name="recurrent_normalisation")(x)
     return layers.Dropout(spec.dropout)(x)
@@ -146,17 +148,44 @@ def _recurrent(spec: ModelSpec) -> Callable[..., Any]:
         "recurrent_dropout": spec.recurrent_dropout,
         **_restraints(spec, "kernel", "recurrent", "bias"),
     }
-    outer = _restraints(spec, "activity")
     norm = spec.recurrent_norm if spec.recurrent_norm in ("batch", "layer") else None
     if norm or spec.zoneout:
         cell = NormalisedLSTMCell(spec.units, norm=norm, zoneout=spec.zoneout, **inner)
-        return lambda **names: layers.RNN(cell, **outer, **names)
+        return lambda **names: layers.RNN(cell, **names)
     kind = {"lstm": layers.LSTM, "gru": layers.GRU}[spec.cell]
-    return lambda **names: kind(spec.units, **inner, **outer, **names)
+    return lambda **names: kind(spec.units, **inner, **names)
+
+
+@keras.saving.register_keras_serializable("cnnlstm_cli")
+class ActivityPenalty(layers.Layer):  # type: ignore[misc]  # Keras carries no types
+    """Hands on what it is given, (B, ...), and adds the penalty of its values to the loss, a mean over the windows.
+
+    Keras's own activity_regularizer is a sum over the batch before 3.13 and a mean after.
+    """
+
+    def __init__(self, l1: float, l2: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.l1, self.l2 = l1, l2
+
+    def call(self, x: Tensor) -> Tensor:
+        """(B, ...) -> the same."""
+        total = self.l1 * ops.sum(ops.abs(x)) + self.l2 * ops.sum(ops.square(x))
+        self.add_loss(total / ops.cast(ops.shape(x)[0], x.dtype))
+        return x
+
+    def get_config(self) -> dict[str, Any]:
+        """What a copy is made from."""
+        return {**super().get_config(), "l1": self.l1, "l2": self.l2}
+
+
+def _penalise(x: Tensor, spec: ModelSpec) -> Tensor:
+    """(B, ...) -> the same, its values penalised when the specification asks for it."""
+    wanted = spec.activity_l1 or spec.activity_l2
+    return ActivityPenalty(spec.activity_l1, spec.activity_l2)(x) if wanted else x
 
 
 def _restraints(spec: ModelSpec, *parts: str, axes: Sequence[int] = (0,)) -> dict[str, Any]:
-    """Penalties and the largest norm, as Keras layers take them, of the kernel, recurrent, bias or activity `parts`.
+    """Penalties and the largest norm, as Keras layers take them, of the kernel, recurrent or bias `parts`.
 
     The norm is taken over `axes`: of all weights into a filter, or into one gate of a unit (Srivastava et al. 2014).
     """

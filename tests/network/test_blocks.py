@@ -297,7 +297,7 @@ def test_a_relu_output_stops_at_zero_and_the_linear_one_does_not(random: np.rand
 
 def test_without_a_skip_the_window_reaches_the_forecast_through_the_memory_alone() -> None:
     memory, rows = keras.Input((4,)), keras.Input((6, 2))
-    model = keras.Model([memory, rows], blocks.forecast(memory, rows, 3, ModelSpec(skip=False)))
+    model = keras.Model(memory, blocks.forecast(memory, rows, 3, ModelSpec(skip=False)))
     assert [weight.path for weight in model.weights] == ["head/kernel", "head/bias"]
 
 

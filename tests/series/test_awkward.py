@@ -124,7 +124,7 @@ REFUSED = {
         "not evenly spaced",
     ),
     "a slip in the last stamp": (
-        "\n".join([*LINES[:-1], "9999-01-05 23:00:00,5"]),
+        "\n".join([*LINES[:-1], "2199-01-05 23:00:00,5"]),
         "Is the first or the last stamp a slip",
     ),
     "percent signs": (table(HOURS).replace("\n", "%\n"), r"line 2, column 'y%?' is '10.0%': a number with"),
