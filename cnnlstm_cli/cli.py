@@ -227,7 +227,7 @@ def inspect(
         facts = inspection.inspect(path, **given)
     if json:
         _answer(report.to_json(facts).encode())
-    elif sys.stdout.isatty():
+    elif sys.stdout is not None and sys.stdout.isatty():
         report.draw(facts)
     else:
         _answer(report.to_csv(facts).encode())

@@ -21,6 +21,7 @@ from cnnlstm_cli.series.table import Table
 from cnnlstm_cli.series.windows import Windows
 
 BATCH = 4096
+MOST_DEVIATIONS = 1e12  # what single precision can still square
 THREADS = 2
 
 Numbers = NDArray[np.float64]
@@ -136,6 +137,8 @@ class Run:
         table = read_recent(data, self.record.schema, self.record.lookback)
         scaled, fitted, unknown = self._lookbacks(table)
         ahead = self._ahead(scaled)[:, :steps]
+        if not np.isfinite(ahead).all():
+            raise DataError(f"{table.name}: no finite forecast comes of these rows. Look at the last of them.")
         values = np.stack(
             [scaler.inverse(series) for scaler, series in zip(fitted, ahead.astype(np.float64), strict=True)]
         )
@@ -163,6 +166,11 @@ class Run:
             fitted.append(scaler)
             lookbacks.append(scaler.transform(table.values[end - needed : end]))
         scaled = np.stack(lookbacks).astype(np.float32)
+        if (np.abs(scaled) > MOST_DEVIATIONS).any():
+            raise DataError(
+                f"{table.name}: a target's last {needed} rows hold a value over a trillion deviations from its mean. "
+                "Is it a mark for a missing value? Empty the cell."
+            )
         if np.isnan(scaled).any():
             raise DataError(f"{table.name}: a target has no numbers in its rows. Its last {needed} rows are needed.")
         return scaled, fitted, unknown
@@ -188,7 +196,9 @@ def predict(data: Data, run: str | Path, horizon: int | None = None) -> pd.DataF
 
 def rounded(values: Numbers, scale: Numbers) -> Numbers:
     """Values to a millionth of their column's deviation: what float32 carries, and no digits beyond."""
-    tens = 10.0 ** np.maximum(0, 6 - np.floor(np.log10(scale)))
+    largest = np.abs(values).max(axis=1, keepdims=True)  # of a constant column the deviation tells nothing
+    unit = np.minimum(scale, np.where(largest > 0, largest, scale))
+    tens = 10.0 ** np.maximum(0, 6 - np.floor(np.log10(unit)))
     shown: Numbers = np.round(values * tens) / tens + 0.0  # + 0.0 turns -0.0 into 0.0
     return shown
 

@@ -28,12 +28,16 @@ class Messages:
 
 def complain(kind: str, message: str) -> None:
     """`kind: message` on stderr, the kind in red on a terminal that has colours. Never silenced."""
+    if sys.stderr is None:
+        return
     colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     shown = f"\033[1;31m{kind}:\033[0m" if colour else f"{kind}:"
     print(shown, printable(message), file=sys.stderr)  # noqa: T201
 
 
 def _write(lines: Iterable[str]) -> None:
+    if sys.stderr is None:  # closed from the start; print() would turn to standard output
+        return
     for line in lines:
         print(printable(line), file=sys.stderr)  # noqa: T201
 

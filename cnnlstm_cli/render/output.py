@@ -44,4 +44,4 @@ def forecast_json(frame: pd.DataFrame, lines: bool = False) -> str:
 def long_form(frame: pd.DataFrame, targets: tuple[str, ...]) -> pd.DataFrame:
     """One row a target and step: the other columns, then `target` and `value`."""
     keys = [column for column in frame.columns if column not in targets]
-    return frame.melt(id_vars=keys, value_vars=list(targets), var_name="target", value_name="value")
+    return pd.concat([frame[keys].assign(target=name, value=frame[name]) for name in targets], ignore_index=True)

@@ -114,7 +114,7 @@ class RunDirectory:
             shutil.rmtree(leftover, ignore_errors=True)
 
     def publish(self, aside: Path, name: str, entry: Mapping[str, Any]) -> None:
-        """Make a complete folder a version, name it current, and add `entry` to the history.
+        """Make a complete folder a version, add `entry` to the history, and name it current.
 
         Readers see the version before or this one, whenever they look: the last step is one rename.
         """
@@ -123,6 +123,6 @@ class RunDirectory:
             sync_tree(aside)
             os.rename(aside, self.path / "versions" / name)
             sync_folder(self.path / "versions")
-            write_atomically(self.path / "current", f"{name}\n".encode())
             with (self.path / "history.jsonl").open("a", encoding="utf-8") as history:
                 history.write(json.dumps(entry) + "\n")
+            write_atomically(self.path / "current", f"{name}\n".encode())

@@ -48,6 +48,9 @@ def in_order(block: Block) -> tuple[Block, list[Mending]]:
         first = None if turned else block.times[1:][steps < 0][0]
         mended.append(Mending("rows newest first, turned" if turned else "rows out of order, sorted", count, first))
         block = Block(block.times[order], block.values[order])
+    if (block.times[1:] == block.times[:-1]).any():  # an empty row never takes the place of a filled one
+        order = np.lexsort((~np.isnan(block.values).all(axis=1), block.times))
+        block = Block(block.times[order], block.values[order])
     again = np.append(block.times[1:] == block.times[:-1], [False])
     if again.any():
         mended.append(Mending("doubled stamps, the last row kept", int(again.sum()), block.times[again][0]))
@@ -76,12 +79,12 @@ def sparse(block: Block) -> bool:
 
 
 def follows(block: Block, frequency: Frequency) -> bool:
-    """Whether the rows lie on the grid of a frequency (nine in ten of them), mostly on one time after the other."""
+    """Whether rows lie on the grid of a frequency (nine in ten, the newest too), mostly one time after the other."""
     grid = frequency.grid(block.times[0], block.times[-1])
     on = np.isin(block.times, grid)
     steps = np.diff(np.searchsorted(grid, block.times[on]))
     single = not len(steps) or np.bincount(steps).argmax() == 1
-    return bool(on.mean() >= ON_GRID and single)
+    return bool(on.mean() >= ON_GRID and on[-1] and single)
 
 
 def on_grid(block: Block, frequency: Frequency) -> tuple[Block, list[Mending]]:

@@ -207,6 +207,11 @@ def _check_header(name: str, header: tuple[str, ...], rows: list[list[str]]) -> 
     doubled = sorted({column for column in header if header.count(column) > 1})
     if all(_is_value(cell) for cell in header) and not _counts_up(header):
         raise DataError(f"{name}, line 1: the first line holds values, not column names. Put a header line before it.")
+    again = zip(header, rows[1] if len(rows) > 1 else (), strict=False)
+    if any(looks_like_a_stamp(name) and looks_like_a_stamp(cell) for name, cell in again):
+        raise DataError(
+            f"{name}, line 1: the first line holds a date, as the second does. Put a header line before it."
+        )
     if header[0].startswith("# ") or (header[0].startswith("#") and any(len(row) != len(header) for row in rows)):
         raise DataError(
             f"{name}, line 1: the first line is a comment, not column names. Remove it, and others like it."

@@ -43,16 +43,26 @@ def read_training(data: Data, spec: DataSpec) -> Table:
     """
     sheet = _open(data, spec.id, spec.time[0] if spec.time_format and spec.time else None)
     _require(sheet, [*spec.time, *spec.target, *([spec.id] if spec.id else [])])
-    time = find_time(sheet, spec.time, spec.time_format)
+    time = find_time(sheet, spec.time, spec.time_format, spec.id)
     targets, left_out = _targets(sheet, spec, time)
     rows = _rows(sheet, time, targets, spec.id)
-    frequency = Frequency(spec.freq) if spec.freq else _find_frequency(sheet, rows, time)
+    frequency = _given(spec.freq, time) if spec.freq else _find_frequency(sheet, rows, time)
     schema = Schema(time, frequency, targets, spec.id)
     table = _assemble(sheet, schema, rows, limit=gap_limit(frequency))
     empty = [name for name, column in zip(targets, table.values.T, strict=True) if np.isnan(column).all()]
     if empty:
         raise DataError(f"{sheet.name}: column {empty[0]!r} has no numbers at all. Leave it out with --target.")
     return replace(table, left_out=left_out, fingerprint=sheet.fingerprint())
+
+
+def _given(alias: str, time: TimeColumn) -> Frequency:
+    """The step a user named. Raises UsageError for one that does not go with the time, or is none."""
+    frequency = Frequency(alias)
+    whole = alias.isascii() and alias.isdigit()
+    if whole == time.dated or (whole and int(alias) == 0) or (not whole and frequency.offset.n < 1):
+        kind = "dates: h, 15min, D, B, W-SUN, MS, ME" if time.dated else "whole numbers: 1 or more"
+        raise UsageError(f"--freq {alias} is no step between {kind}.")
+    return frequency
 
 
 def read_recent(data: Data, schema: Schema, rows: int) -> Table:
@@ -268,5 +278,33 @@ def _even(sheet: Sheet, schema: Schema, block: Block, newest: int | None) -> tup
         block = Block(block.times[-newest:], block.values[-newest:])
     if not follows(block, schema.frequency):
         raise DataError(_other_step(sheet, schema, block))
+    if newest is not None and len(block.times) >= 10:
+        _refuse_other_week(sheet, schema, block)
     block, gridded = on_grid(block, schema.frequency)
+    off = next((each for each in gridded if "off the step" in each.what), None)
+    if newest is not None and off:
+        raise DataError(
+            f"{sheet.name}: {off.count} of the newest rows lie between two steps of {schema.frequency.alias!r} (first "
+            f"at {_stamp(schema, off.first)}). Round their stamps to the step."
+        )
+    if newest is not None:
+        _refuse_invented(sheet, schema, block, newest)
     return block, sorted_ + ended + gridded
+
+
+def _refuse_other_week(sheet: Sheet, schema: Schema, block: Block) -> None:
+    """Days on a run of business days, or the other way round, lie on each other's grid."""
+    step, found = schema.frequency.alias, find_frequency(block.times, sheet.name).alias
+    if step == "D" and found == "B":
+        raise DataError(f"{sheet.name}: business days, where the run was trained on every day. Train a run on them.")
+
+
+def _refuse_invented(sheet: Sheet, schema: Schema, block: Block, newest: int) -> None:
+    """A forecast from rows that are mostly not there would be made of air."""
+    tail = block.values[-newest:]
+    empty = int(np.isnan(tail).all(axis=1).sum())
+    if 2 * empty > len(tail):
+        raise DataError(
+            f"{sheet.name}: {empty:,} of the newest {len(tail):,} steps of {schema.frequency.alias!r} have no row. "
+            "Give the rows that are missing."
+        )

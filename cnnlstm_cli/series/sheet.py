@@ -53,7 +53,7 @@ class Sheet:
             return None
         filled = self.frame[column].dropna().astype(str)
         numbers = pd.to_numeric(filled, errors="coerce")
-        if numbers.notna().sum() * 2 < len(filled) or not len(filled):
+        if numbers.notna().sum() * 2 < len(filled) or numbers.notna().all():
             return None
         row = int(np.flatnonzero(self.frame[column].notna().to_numpy())[numbers.isna().to_numpy()][0])
         return f"{self.place(row)}, column {column!r}: {self.frame[column].iloc[row]!r} is not a number"
@@ -61,7 +61,9 @@ class Sheet:
     def written_out(self, column: str) -> str | None:
         """The first cell, and its place, of a text column that is numbers with thousands marks, units or signs."""
         filled = self.frame[column].dropna().astype(str)
-        if self.is_number(column) or not len(filled) or filled.str.fullmatch(WRITTEN_OUT).mean() < 0.9:
+        if self.is_number(column) or pd.to_numeric(filled, errors="coerce").notna().all():
+            return None
+        if filled.str.fullmatch(WRITTEN_OUT).mean() < 0.9:
             return None
         return self.example(column)
 
@@ -90,12 +92,13 @@ class Sheet:
 
     def numbers(self, column: str) -> NDArray[np.float64]:
         """A column as float64, NaN where empty. Raises DataError where a cell holds text."""
-        if not self.is_number(column):
+        plain = pd.to_numeric(self.frame[column], errors="coerce")  # read as text because it looks like dates
+        if not self.is_number(column) and plain.notna().sum() < self.frame[column].notna().sum():
             stray = self.stray_text(column)
             if stray is None:
                 stray = f"{self.example(column)}, not a number"
             raise DataError(f"{stray}. Mend the cell, or leave it empty if the value is missing.")
-        return self.frame[column].to_numpy(dtype=np.float64)
+        return plain.to_numpy(dtype=np.float64)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ DATES = (  # (what it looks like, patterns it may follow; {0} is the separator)
     (r"\d{4}([-/.])\d{1,2}\1\d{1,2}", ("%Y{0}%m{0}%d",)),
     (r"\d{4}([-/.])\d{1,2}", ("%Y{0}%m",)),
     (r"\d{1,2}([-/. ])\d{1,2}\1\d{4}", ("%d{0}%m{0}%Y", "%m{0}%d{0}%Y")),
-    (r"\d{1,2}([-/. ])\d{1,2}\1\d{2}", ("%d{0}%m{0}%y", "%m{0}%d{0}%y")),
+    (r"\d{1,2}([-/. ])\d{1,2}\1\d{2}", ("%d{0}%m{0}%y", "%m{0}%d{0}%y", "%y{0}%m{0}%d")),
     (r"\d{1,2}([-/])\d{4}", ("%m{0}%Y",)),
     (r"\d{1,2}([-/. ])[A-Za-z]{3}\1\d{4}", ("%d{0}%b{0}%Y",)),
     (r"\d{1,2}([-/. ])[A-Za-z]{3}\1\d{2}", ("%d{0}%b{0}%y",)),
@@ -88,10 +88,19 @@ class StampFormat:
 
     def parse(self, text: pd.Series) -> pd.Series:
         """Text -> datetime64[us], in UTC when the pattern has %z; NaT where it does not fit or is empty."""
-        stamps = pd.to_datetime(text, format=self.pattern, errors="coerce", utc="%z" in self.pattern)
-        if stamps.isna().sum() > text.isna().sum() and self.pattern.startswith("%Y-%m-%d"):
+        stamps = self._parse(text, self.pattern)
+        missing = stamps.isna() & text.notna()
+        if missing.any() and self.pattern.startswith("%Y-%m-%d") and not (missing & _has_offset(text, self)).any():
             # ISO 8601 lets a file drop the time at midnight and the decimals at whole seconds
-            stamps = pd.to_datetime(text, format="ISO8601", errors="coerce", utc="%z" in self.pattern)
+            stamps = self._parse(text, "ISO8601")
+        return stamps
+
+    def fits(self, text: pd.Series) -> bool:
+        """Whether every stamp is written just so."""
+        return bool(self._parse(text, self.pattern).notna().sum() == text.notna().sum())
+
+    def _parse(self, text: pd.Series, form: str) -> pd.Series:
+        stamps = pd.to_datetime(text, format=form, errors="coerce", utc="%z" in self.pattern)
         if stamps.dt.tz is not None:
             stamps = stamps.dt.tz_localize(None)
         return stamps.astype("datetime64[us]")
@@ -111,6 +120,13 @@ class StampFormat:
             return self.offset if directive == "%z" else DIRECTIVES[directive](moment)
 
         return re.sub(r"%[A-Za-z]", cell, self.pattern)
+
+
+def _has_offset(text: pd.Series, form: StampFormat) -> pd.Series:
+    """Cells with an offset in a column whose format has none: pandas refuses to mix the two."""
+    if "%z" in form.pattern:
+        return pd.Series(False, index=text.index)
+    return text.astype("string").str.contains(rf":\d\d(?:\.\d+)?(?:{OFFSET})$", regex=True).fillna(False).astype(bool)
 
 
 def _offset(text: str) -> timedelta:

@@ -154,8 +154,12 @@ def text_columns(sample: Sheet, as_text: Sequence[str] = ()) -> list[str]:
     return list(dict.fromkeys([*(column for column in as_text if column in sample.columns), *dates]))
 
 
-def find_time(sheet: Sheet, named: Sequence[str] = (), time_format: str | None = None) -> TimeColumn:
+def find_time(
+    sheet: Sheet, named: Sequence[str] = (), time_format: str | None = None, id_column: str | None = None
+) -> TimeColumn:
     """The time columns of a sheet: those named by the user, else found by looks and names.
+
+    Numbers are the time when they go one way, in each of the series that `id_column` tells apart.
 
     Raises DataError when the named columns hold no time, or a date can be read in two ways.
     """
@@ -168,6 +172,9 @@ def find_time(sheet: Sheet, named: Sequence[str] = (), time_format: str | None =
         different = {column: len(set(sheet.frame[column])) for column in dates}
         column = max(different, key=lambda name: different[name])  # of equals the first
         return _with_clock(sheet, column, dates[column])
+    if id_column is not None:  # one series after the other, as they are stored or not
+        ordered = sheet.frame.sort_values(id_column, kind="stable")
+        sheet = replace(sheet, frame=ordered.drop(columns=id_column))
     found = _parts(sheet) or _epoch(sheet, sheet.columns) or _integer(sheet, sheet.columns[:1], anyname=True)
     return found or _integer(sheet, sheet.columns, anyname=False) or _no_column(sheet)
 
@@ -196,7 +203,7 @@ def find_again(sheet: Sheet, known: TimeColumn) -> TimeColumn:
     if known.format is not None and not sheet.is_number(known.names[0]):
         text = sheet.frame[known.names[0]].astype("string").str.strip()
         form = named_format(known.format.pattern, text)
-        if form.parse(text).notna().sum() == text.notna().sum():
+        if form.fits(text):
             return replace(known, format=form)
     elif known.kind not in EPOCH_UNITS:
         return known
@@ -217,7 +224,14 @@ def _named_time(sheet: Sheet, named: list[str], time_format: str | None) -> Time
         return _parts(Sheet(sheet_of, sheet.name, sheet.source, sheet.dialect), positional=True) or _no_time(
             sheet, named
         )
-    return _epoch(sheet, named) or _year(sheet, first) or _integer(sheet, named, anyname=True) or _no_time(sheet, named)
+    # whoever names the time need not have sorted it, nor have each time only once
+    counted = replace(sheet, frame=sheet.frame.drop_duplicates(first).sort_values(first, kind="stable"))
+    return (
+        _epoch(counted, named)
+        or _year(counted, first)
+        or _integer(counted, named, anyname=True)
+        or _no_time(sheet, named)
+    )
 
 
 def _no_time(sheet: Sheet, named: list[str]) -> TimeColumn:
@@ -278,9 +292,9 @@ def _parts(sheet: Sheet, positional: bool = False) -> TimeColumn | None:
 
 
 def _year(sheet: Sheet, name: str) -> TimeColumn | None:
-    """A column of years alone is the time only when every row has another year."""
+    """A column of years alone is the time only when the years go on from row to row."""
     years = sheet.frame[name]
-    looks = sheet.is_number(name) and years.between(1000, 3000).all() and years.is_unique and len(years) > 1
+    looks = sheet.is_number(name) and years.between(1000, 3000).all() and _goes_one_way(years)
     return TimeColumn("parts", (name,)) if looks and _plain(name) in PARTS[0] else None
 
 
