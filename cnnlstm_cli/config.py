@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import sys
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -206,6 +207,11 @@ def _choice(key: str, value: Any, choices: tuple[str, ...]) -> str:
 
 def _within(key: str, value: Any, field: dataclasses.Field[Any]) -> None:
     low, high = field.metadata["low"], field.metadata["high"]
-    if (low is not None and value < low) or (high is not None and value > high) or value != value:
+    if (
+        (low is not None and value < low)
+        or (high is not None and value > high)
+        or value != value
+        or value in (math.inf, -math.inf)
+    ):
         bounds = f"at least {low}" if high is None else f"between {low} and {high}"
         raise UsageError(f"{key} must be {bounds}, not {value!r}.")

@@ -39,6 +39,11 @@ class Session:
         self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(L, H) of the graph."""
+        return self._session.get_inputs()[0].shape[1], self._session.get_outputs()[0].shape[1]
+
     def run(self, lookbacks: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N, L, C) float32 -> (N, H, C) float32, both scaled."""
         parts = [
@@ -86,13 +91,19 @@ class Forecast:
             columns[schema.id] = np.repeat(self.table.ids, self.values.shape[1])
         times = np.concatenate(self.times)
         if schema.time.kind in ("stamp", "epoch s", "epoch ms", "integer", "row") and not written:
-            columns[schema.time.names[0] if schema.time.names else "step"] = times
-        else:
+            columns[schema.time.names[0] if schema.time.names else self._step_name()] = times
+        elif schema.time.names:
             columns |= schema.time.write(times)
+        else:
+            columns[self._step_name()] = times
         for place, target in enumerate(schema.targets):
             columns[target] = self.values[:, :, place].ravel()
         order = [name for name in self.table.order if name in columns]
         return pd.DataFrame({name: columns[name] for name in [*(set(columns) - {*order}), *order]})
+
+    def _step_name(self) -> str:
+        """What to call the count of steps where the data has no time: no name of a target."""
+        return next(name for name in ("step", "row", "cnnlstm_step") if name not in self.table.schema.targets)
 
 
 @dataclass(frozen=True)
@@ -122,7 +133,14 @@ class Run:
             raise DataError(f"{path}: {error.strerror}. Train again, or name another version.") from None
         if hashlib.sha256(model).hexdigest() != self.record.model:
             raise DataError(f"{path} is damaged: not what run.json says. Train again, or name another version.")
-        return Session(model)
+        session = Session(model)
+        expected = (self.record.lookback, self.record.horizon)
+        if session.shape != expected:
+            raise DataError(
+                f"{path} looks back and ahead {session.shape} rows, run.json says {expected}: one of them was changed. "
+                "Train again, or name another version."
+            )
+        return session
 
     def predict(self, data: Data, horizon: int | None = None) -> pd.DataFrame:
         """The rows that follow `data`: the same columns, the same numbers as `cnnlstm predict` writes.

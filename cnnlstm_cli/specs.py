@@ -34,8 +34,8 @@ class DataSpec:
     time_format: str | None = option(None, "strptime format of the time column")
     freq: str | None = option(None, "step between rows, as pandas names it: h, D, MS, 15min")
     season: tuple[int, ...] = option((), "season lengths in rows, shortest first", low=2)
-    lookback: int | None = option(None, "rows the network sees", low=1)
-    horizon: int | None = option(None, "steps to forecast", low=1)
+    lookback: int | None = option(None, "rows the network sees", low=1, high=10**7)
+    horizon: int | None = option(None, "steps to forecast", low=1, high=10**7)
     validation: int | float | None = option(None, "rows, or share of the rows, kept at the end for choosing", low=0)
 
     @property

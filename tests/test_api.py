@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import cnnlstm_cli as c
+from cnnlstm_cli.render.output import write_forecast
 from cnnlstm_cli.training import Watcher
 from tests.command import command
 from tests.conftest import SAMPLES
@@ -89,3 +91,30 @@ def test_a_forecast_does_not_depend_on_the_unit_of_the_data(air):
 def test_unknown_public_name():
     with pytest.raises(AttributeError, match="has no attribute 'forecast_everything'"):
         _ = c.forecast_everything
+
+
+def test_a_target_named_step_keeps_its_name_and_value_another(tmp_path):
+    frame = pd.DataFrame({"step": [k % 7 + 0.5 for k in range(90)], "value": [k % 5 + 0.5 for k in range(90)]})
+    run = c.train(frame, tmp_path / "run", settings=SETTINGS, horizon=3)
+    assert list(run.predict(frame).columns) == ["row", "step", "value"]
+    long = write_forecast(run.forecast(frame), "csv", long=True, header=True, as_input=False).decode().splitlines()
+    assert long[0] == "row,target,value"
+    assert [line.split(",")[:2] for line in long[1:]] == [
+        [str(k), name] for name in ("step", "value") for k in (1, 2, 3)
+    ]
+
+
+@pytest.mark.parametrize("value", [1e20, 1e36])
+def test_a_mark_for_a_missing_value_is_never_forecast_from(air, value):
+    frame = pd.read_csv(AIR, dtype={"#Passengers": float})
+    frame.loc[len(frame) - 1, "#Passengers"] = value
+    with pytest.raises(c.CnnlstmError, match="a trillion deviations"):
+        c.predict(frame, air)
+
+
+def test_a_changed_horizon_is_found_out(air, tmp_path):
+    shutil.copytree(air, tmp_path / "run")
+    (path,) = (tmp_path / "run").glob("versions/*/run.json")
+    path.write_text(path.read_text().replace('"horizon": 12', '"horizon": 13'))
+    with pytest.raises(c.CnnlstmError, match=r"run\.json says \(36, 13\): one of them was changed"):
+        c.predict(AIR, tmp_path / "run")

@@ -18,6 +18,19 @@ from cnnlstm_cli.series.table import Schema
 from cnnlstm_cli.series.timecolumn import TimeColumn
 
 FORMAT = 1
+# The facts that are shown of every run.
+TOLD = (
+    "created",
+    "validation",
+    "error_by_target",
+    "epochs",
+    "rows",
+    "mended",
+    "left_out",
+    "data",
+    "seconds",
+    "parameters",
+)
 
 
 @dataclass(frozen=True)
@@ -93,6 +106,9 @@ class Record:
         )
         if any(len(scaler.mean) != len(record.schema.targets) for scaler in record.scalers.values()):
             raise DataError("a scaler has not one number for each target")
+        missing = [name for name in TOLD if name not in document]
+        if missing:
+            raise DataError(f"it has no {missing[0]!r}")
         if record.spec.data.lookback is None or record.spec.data.horizon is None:
             raise DataError("lookback and horizon must be in it")
         return record

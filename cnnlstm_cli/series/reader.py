@@ -41,7 +41,7 @@ def read_training(data: Data, spec: DataSpec) -> Table:
 
     Raises InputError, DataError or UsageError as cli.md's list of errors has it.
     """
-    sheet = _open(data, spec.id, spec.time[0] if spec.time_format and spec.time else None)
+    sheet = _open(data, spec.id, spec.time[:1] if spec.time_format else ())
     _require(sheet, [*spec.time, *spec.target, *([spec.id] if spec.id else [])])
     time = find_time(sheet, spec.time, spec.time_format, spec.id)
     targets, left_out = _targets(sheet, spec, time)
@@ -73,18 +73,19 @@ def read_recent(data: Data, schema: Schema, rows: int) -> Table:
 
     Raises DataError when a column is missing or the rows follow another step, InputError when there is no file.
     """
-    sheet = _open(data, schema.id, schema.time.names[0] if schema.time.format else None)
+    sheet = _open(data, schema.id, schema.time.names[:1] if schema.time.format else ())
     _require(sheet, schema.columns)
     time = find_again(sheet, schema.time)
     return _assemble(sheet, replace(schema, time=time), _rows(sheet, time, schema.targets, schema.id), newest=rows)
 
 
-def _open(data: Data, *as_text: str | None) -> Sheet:
-    """The sheet; the columns `as_text` keep their leading zeros."""
+def _open(data: Data, id_column: str | None, as_text: Sequence[str]) -> Sheet:
+    """The sheet; ids, and the columns `as_text`, keep their leading zeros."""
     if isinstance(data, pd.DataFrame):
         return sheet_from_frame(data)
     reader = CsvReader.open(Source(data))
-    return reader.read(text_columns(reader.sample, [column for column in as_text if column]))
+    names = [column for column in reader.sample.columns if column == id_column]
+    return reader.read(text_columns(reader.sample, as_text), names)
 
 
 def _require(sheet: Sheet, columns: Sequence[str]) -> None:

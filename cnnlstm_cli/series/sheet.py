@@ -7,7 +7,7 @@ import hashlib
 import io
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -118,12 +118,19 @@ class CsvReader:
         """The first rows, every cell as text."""
         return Sheet(self._read(dtype=str, nrows=SAMPLE_ROWS), self.source.name, self.source, self.dialect)
 
-    def read(self, text: Sequence[str] = ()) -> Sheet:
+    def read(self, text: Sequence[str] = (), names: Sequence[str] = ()) -> Sheet:
         """Every row; the columns `text` stay text, the others are numbers where all their cells are.
+
+        In the columns `names` no word stands for a missing value: NA is Namibia there.
 
         Raises DataError for a file without rows, a row of another length than the header, or an unclosed quote.
         """
-        frame = self._read(dtype=dict.fromkeys(text, str))
+        # pandas looks for words like NA even behind a converter; a mark before each name hides it from that
+        converters: dict[str, Callable[[str], str]] = dict.fromkeys(names, lambda cell: f":{cell.strip()}")
+        frame = self._read(dtype=dict.fromkeys(set(text) - {*names}, str), converters=converters)
+        for name in names:
+            found = frame[name].str[1:]
+            frame[name] = found.where(found != "")
         if not len(frame):
             raise DataError(f"{self.source.name} has a header line and no rows. Rows of numbers are needed below it.")
         return Sheet(frame, self.source.name, self.source, self.dialect)

@@ -46,7 +46,7 @@ def check(done, code: int, words: str) -> None:
         ),
         pytest.param(GOOD.replace("load", "date"), (), 65, "2 columns are named 'date'", id="two of one name"),
         pytest.param("date,load\n" + "2024-01-01,\n" * 9, ("-t", "load"), 65, "", id="all missing"),
-        pytest.param(GOOD, ("-H", "0"), 2, "data.horizon must be at least 1, not 0", id="horizon 0"),
+        pytest.param(GOOD, ("-H", "0"), 2, "data.horizon must be between 1 and 10000000, not 0", id="horizon 0"),
         pytest.param(GOOD, ("-H", "x"), 2, "Invalid value for '-H' / '--horizon'", id="horizon x"),
         pytest.param(
             GOOD,

@@ -9,7 +9,7 @@ import pytest
 
 from cnnlstm_cli.config import Spec
 from cnnlstm_cli.errors import DataError
-from cnnlstm_cli.runs.record import Record
+from cnnlstm_cli.runs.record import TOLD, Record
 from cnnlstm_cli.series.frequency import Frequency
 from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.stamps import StampFormat
@@ -24,7 +24,7 @@ RECORD = Record(
     ),
     scalers={"x": Scaler(np.array([1.5, 2 / 3]), np.array([1e-9, 3.0]))},
     model="0" * 64,
-    facts={"seconds": 1.5, "rows": {"read": 9}},
+    facts={**dict.fromkeys(TOLD, 1.5), "rows": {"read": 9}},
 )
 
 
@@ -90,6 +90,7 @@ def broken(keys: tuple[str, ...], value: object) -> str:
         (("scalers", "x", "scale"), [1.0, 0.0]),
         (("scalers", "x"), {"mean": [1.0], "scale": [1.0]}),
         (("model",), ...),
+        (("validation",), ...),
     ],
     ids=str,
 )

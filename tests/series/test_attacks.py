@@ -101,3 +101,10 @@ def test_a_second_column_of_dates_in_numbers_is_left_out(write):
 def test_steps_that_are_none(write, freq):
     with pytest.raises(UsageError, match=r"no such step|is no step between dates"):
         read_training(write(daily()), DataSpec(freq=freq))
+
+
+def test_no_word_is_a_missing_id(write):
+    rows = [f"{name},{day:%Y-%m-%d},{k % 7 + 0.5}" for name in ("NA", "None", "007") for k, day in enumerate(DAYS)]
+    table = read_training(write(text("id,day,a", [*rows, ",2020-01-01,5"])), DataSpec(id="id"))
+    assert table.ids == ("NA", "None", "007")
+    assert table.mended_counts() == {"rows without a time or an id, dropped": 1}
