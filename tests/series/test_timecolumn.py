@@ -57,6 +57,12 @@ def unpadded(times: pd.DatetimeIndex, form: str) -> list[str]:
         pytest.param(written(DAYS, "%d-%b-%Y"), DAYS, id="month by name"),
         pytest.param(unpadded(DAYS, "{m}/{d}/{Y}"), DAYS, id="month first without zeros"),
         pytest.param(unpadded(HOURS, "{d}.{m}.{Y} {H}:{M:02d}"), HOURS, id="day first without zeros"),
+        pytest.param(written(HOURS, "%Y%m%d%H"), HOURS, id="hours without separators"),
+        pytest.param(written(HOURS, "%Y%m%d%H%M"), HOURS, id="minutes without separators"),
+        pytest.param(written(HOURS, "%Y%m%d%H%M%S"), HOURS, id="seconds without separators"),
+        pytest.param(
+            [str(int(t.timestamp()) + 200_000_000) for t in HOURS], HOURS + pd.Timedelta("200000000s"), id="epoch 19..."
+        ),
         pytest.param(written(MONTHS, "%Y-%m"), MONTHS, id="months"),
         pytest.param(written(MONTHS, "%b %Y"), MONTHS, id="months by name"),
         pytest.param(written(MONTHS, "%m/%Y"), MONTHS, id="months with slash"),
