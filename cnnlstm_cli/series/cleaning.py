@@ -13,6 +13,7 @@ Numbers = NDArray[np.float64]
 SHORTEST_LIMIT = 3
 ON_GRID = 0.9
 MOST_SPARSE = 20
+OFF_STEP = "rows off the step, dropped"
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def on_grid(block: Block, frequency: Frequency) -> tuple[Block, list[Mending]]:
     fits = place < len(grid)
     fits[fits] = grid[place[fits]] == block.times[fits]
     if not fits.all():
-        mended.append(Mending("rows off the step, dropped", int((~fits).sum()), block.times[~fits][0]))
+        mended.append(Mending(OFF_STEP, int((~fits).sum()), block.times[~fits][0]))
     values = np.full((len(grid), block.values.shape[1]), np.nan)
     values[place[fits]] = block.values[fits]
     missing = np.ones(len(grid), dtype=bool)

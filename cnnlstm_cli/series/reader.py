@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import DataError, UsageError, did_you_mean
 from cnnlstm_cli.series.cleaning import (
+    OFF_STEP,
     Block,
     Mending,
     follows,
@@ -248,10 +249,6 @@ def _assemble(sheet: Sheet, schema: Schema, rows: _Rows, limit: int | None = Non
     )
 
 
-def _stamp(schema: Schema, time: object) -> str:
-    return " ".join(cells[0] for cells in schema.time.write(np.array([time])).values())
-
-
 def _other_step(sheet: Sheet, schema: Schema, block: Block) -> str:
     step, found = schema.frequency.alias, find_frequency(block.times, sheet.name).alias
     if step == found:
@@ -270,7 +267,7 @@ def _even(sheet: Sheet, schema: Schema, block: Block, newest: int | None) -> tup
     block, sorted_ = _ordered(sheet, schema.time, block)
     block, ended = observed(block)
     if sparse(block):
-        first, last = (_stamp(schema, time) for time in block.times[[0, -1]])
+        first, last = (schema.stamp(time) for time in block.times[[0, -1]])
         raise DataError(
             f"{sheet.name}: {len(block.times):,} rows from {first} to {last} at a step of {schema.frequency.alias!r} "
             "leave nearly all of that time empty. Is the first or the last stamp a slip?"
@@ -279,33 +276,33 @@ def _even(sheet: Sheet, schema: Schema, block: Block, newest: int | None) -> tup
         block = Block(block.times[-newest:], block.values[-newest:])
     if not follows(block, schema.frequency):
         raise DataError(_other_step(sheet, schema, block))
-    if newest is not None and len(block.times) >= 10:
-        _refuse_other_week(sheet, schema, block)
-    block, gridded = on_grid(block, schema.frequency)
-    off = next((each for each in gridded if "off the step" in each.what), None)
-    if newest is not None and off:
-        raise DataError(
-            f"{sheet.name}: {off.count} of the newest rows lie between two steps of {schema.frequency.alias!r} (first "
-            f"at {_stamp(schema, off.first)}). Round their stamps to the step."
-        )
+    gridded, dropped = on_grid(block, schema.frequency)
     if newest is not None:
-        _refuse_invented(sheet, schema, block, newest)
-    return block, sorted_ + ended + gridded
+        _refuse_other_week(sheet, schema, block)
+        _refuse_invented(sheet, schema, gridded, dropped, newest)
+    return gridded, sorted_ + ended + dropped
 
 
 def _refuse_other_week(sheet: Sheet, schema: Schema, block: Block) -> None:
-    """Days on a run of business days, or the other way round, lie on each other's grid."""
-    step, found = schema.frequency.alias, find_frequency(block.times, sheet.name).alias
-    if step == "D" and found == "B":
+    """Business days lie on the grid of every day, but leave two days of it empty each week."""
+    enough = schema.frequency.alias == "D" and len(block.times) >= 10
+    if enough and find_frequency(block.times, sheet.name).alias == "B":
         raise DataError(f"{sheet.name}: business days, where the run was trained on every day. Train a run on them.")
 
 
-def _refuse_invented(sheet: Sheet, schema: Schema, block: Block, newest: int) -> None:
-    """A forecast from rows that are mostly not there would be made of air."""
+def _refuse_invented(sheet: Sheet, schema: Schema, block: Block, mended: list[Mending], newest: int) -> None:
+    """A forecast from rows that were dropped or mostly are not there would be made of air."""
+    step = schema.frequency.alias
+    for off in mended:
+        if off.what == OFF_STEP and off.first is not None:
+            raise DataError(
+                f"{sheet.name}: {off.count} of the newest rows lie between two steps of {step!r} (first at "
+                f"{schema.stamp(off.first)}). Round their stamps to the step."
+            )
     tail = block.values[-newest:]
     empty = int(np.isnan(tail).all(axis=1).sum())
     if 2 * empty > len(tail):
         raise DataError(
-            f"{sheet.name}: {empty:,} of the newest {len(tail):,} steps of {schema.frequency.alias!r} have no row. "
+            f"{sheet.name}: {empty:,} of the newest {len(tail):,} steps of {step!r} have no row. "
             "Give the rows that are missing."
         )

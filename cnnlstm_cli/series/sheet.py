@@ -123,7 +123,7 @@ class CsvReader:
 
         In the columns `names` no word stands for a missing value: NA is Namibia there.
 
-        Raises DataError for a file without rows, a row of another length than the header, or an unclosed quote.
+        Raises DataError for a file without rows, a row longer than the header, or an unclosed quote.
         """
         # pandas looks for words like NA even behind a converter; a mark before each name hides it from that
         converters: dict[str, Callable[[str], str]] = dict.fromkeys(names, lambda cell: f":{cell.strip()}")

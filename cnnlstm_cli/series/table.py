@@ -27,6 +27,10 @@ class Schema:
         """Every column a file must have."""
         return ((self.id,) if self.id else ()) + self.time.names + self.targets
 
+    def stamp(self, time: np.generic) -> str:
+        """A time as the file writes it."""
+        return " ".join(cells[0] for cells in self.time.write(np.array([time])).values())
+
 
 @dataclass(frozen=True)
 class Table:
@@ -61,7 +65,7 @@ class Table:
 
     def stamp(self, time: np.generic) -> str:
         """A time as the file writes it."""
-        return " ".join(cells[0] for cells in self.schema.time.write(np.array([time])).values())
+        return self.schema.stamp(time)
 
     def notes(self) -> list[str]:
         """What a user should be told: how the file is written, if unusual, and what was mended, and where first."""
