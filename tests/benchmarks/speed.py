@@ -1,0 +1,98 @@
+"""How fast the published network trains here, beside the published template: the same layers under plain `model.fit`.
+
+    python -m tests.benchmarks.speed [--rows 17420] [--repeats 5]
+
+The template cuts its windows into NumPy arrays and calls `model.fit(x, y, batch_size=32)`, as its readers do; it is
+written down here with nothing of this package. Random rows of 20 features, 21 looked back, one step ahead. Epochs are
+taken in turns in one process, so that a busy moment of the machine falls on all alike; medians of their samples a
+second. Compilation counts for none of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from keras import layers
+
+from cnnlstm_cli.config import spec_from
+from cnnlstm_cli.network.build import build
+from cnnlstm_cli.network.fit import fit
+from cnnlstm_cli.series.windows import Windows
+
+LOOKBACK, FEATURES, JUDGED = 21, 20, 32
+
+
+def template() -> keras.Model:
+    """The published answer's network, in its own order, ready for `fit`."""
+    rows = keras.Input((LOOKBACK, FEATURES))
+    x = layers.Conv1D(10, 3, padding="causal", use_bias=False, kernel_initializer="lecun_normal")(rows)
+    x = layers.AlphaDropout(0.1)(layers.Activation("selu")(layers.BatchNormalization(scale=False)(x)))
+    gate = layers.Dense(2, "relu", use_bias=False, kernel_initializer="he_normal")(layers.GlobalAveragePooling1D()(x))
+    gate = layers.Dense(10, "sigmoid", use_bias=False, kernel_initializer="he_normal")(gate)
+    x = layers.Multiply()([x, layers.Reshape((1, 10))(gate)])
+    x = layers.LSTM(16, recurrent_dropout=0.2)(x)
+    model = keras.Model(rows, layers.Dense(FEATURES)(x))
+    model.compile("nadam", "mse")
+    return model
+
+
+def by_template(values: np.ndarray, batch: int) -> Callable[[], float]:
+    """A call that trains one epoch and returns its seconds."""
+    cut = np.lib.stride_tricks.sliding_window_view(values, LOOKBACK + 1, axis=0).transpose(0, 2, 1)
+    x, y = np.ascontiguousarray(cut[:, :-1]), np.ascontiguousarray(cut[:, -1])
+    model = template()
+
+    def epoch() -> float:
+        started = time.perf_counter()
+        model.fit(x, y, batch_size=batch, epochs=1, verbose=0)
+        return time.perf_counter() - started
+
+    epoch()
+    return epoch
+
+
+def by_us(values: np.ndarray, batch: int, **settings: object) -> Callable[[], float]:
+    """The same for the preset `answer`."""
+    given = {"model": settings, "train": {"batch_size": batch, "epochs": 1}}
+    spec = spec_from({}, given, "answer")
+    model = build(spec.model, LOOKBACK, 1, FEATURES, seed=0)
+    starts = np.arange(len(values) - LOOKBACK)
+    windows = Windows(values, LOOKBACK, 1, starts, starts[:JUDGED])
+    return lambda: fit(model, windows, spec.train).history[0].seconds
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=17_420)
+    parser.add_argument("--repeats", type=int, default=5)
+    arguments = parser.parse_args()
+    values = np.random.default_rng(0).normal(size=(arguments.rows, FEATURES)).astype(np.float32)
+    cases = {
+        "template, model.fit, batch 32": by_template(values, 32),
+        "preset answer, batch 32": by_us(values, 32),
+        "preset answer, spatial dropout, batch 32": by_us(values, 32, dropout_shape="spatial"),
+        "template, model.fit, batch 256": by_template(values, 256),
+        "preset answer, batch 256": by_us(values, 256),
+        "preset answer, spatial dropout, batch 256": by_us(values, 256, dropout_shape="spatial"),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in cases}
+    for _ in range(arguments.repeats):
+        for name, epoch in cases.items():
+            seconds[name].append(epoch())
+    pace = {name: (arguments.rows - LOOKBACK) / statistics.median(taken) for name, taken in seconds.items()}
+    print("| training | samples a second | against the template, same batch | against it at batch 32 |")
+    print("| --- | --- | --- | --- |")
+    slow = pace["template, model.fit, batch 32"]
+    for name, samples in pace.items():
+        same = pace[f"template, model.fit, batch {name.split()[-1]}"]
+        print(f"| {name} | {samples:,.0f} | {samples / same:.2f} x | {samples / slow:.2f} x |")
+
+
+if __name__ == "__main__":
+    main()
