@@ -5,6 +5,7 @@
     run = c.train("demand.csv", "runs/demand", horizon=24)
     c.Run.open("runs/demand").predict("demand.csv")
     c.inspect("runs/demand")
+    c.backtest("demand.csv", "runs/demand").scores()
 
 The names are loaded when they are first used: importing the package costs nothing.
 """
@@ -17,16 +18,19 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from cnnlstm_cli.backtesting import Backtest, backtest
     from cnnlstm_cli.errors import CnnlstmError
     from cnnlstm_cli.forecast import Run, predict
     from cnnlstm_cli.inspection import inspect
     from cnnlstm_cli.training import train
 
-__all__ = ["CnnlstmError", "Run", "__version__", "inspect", "predict", "train"]
+__all__ = ["Backtest", "CnnlstmError", "Run", "__version__", "backtest", "inspect", "predict", "train"]
 
 HOMES = {
+    "Backtest": "backtesting",
     "CnnlstmError": "errors",
     "Run": "forecast",
+    "backtest": "backtesting",
     "inspect": "inspection",
     "predict": "forecast",
     "train": "training",

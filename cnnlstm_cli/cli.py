@@ -63,6 +63,19 @@ Validation: TypeAlias = Annotated[
     float | None,
     typer.Option(metavar="N|0.x", help="Rows, or share of them, kept at the end for choosing. Default: 0.2."),
 ]
+Preset: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="NAME", help="default, answer or question: what settings start from.")
+]
+Seed: TypeAlias = Annotated[int | None, typer.Option(metavar="N", help="Seed of weights and shuffling. Default: 0.")]
+Set: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="A setting, as model.filters=32; may repeat. See: inspect --options."
+    ),
+]
+Config: TypeAlias = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Settings in TOML: tables data, model, train.")
+]
 Quiet: TypeAlias = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]
 Verbose: TypeAlias = Annotated[bool, typer.Option("-v", "--verbose", help="Say more: a line an epoch.")]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
@@ -97,19 +110,10 @@ def train(
     season: Season = None,
     freq: Freq = None,
     validation: Validation = None,
-    preset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="default, answer or question: what settings start from.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of weights and shuffling. Default: 0.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="A setting, as model.filters=32; may repeat. See: inspect --options."
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Settings in TOML: tables data, model, train.")
-    ] = None,
+    preset: Preset = None,
+    seed: Seed = None,
+    set_: Set = None,
+    config: Config = None,
     keep_interrupted: Annotated[
         bool, typer.Option("--keep-interrupted", help="On Ctrl-C publish the best weights so far, without asking.")
     ] = False,
@@ -190,6 +194,83 @@ def predict(
 
 
 @app.command()
+def backtest(
+    data: Data,
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", metavar="DIR", help="Score this run as it is. Default: train anew for each fold."),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="STAMP|ROW",
+            help="Last stamp, or number of rows, known to the first forecast; -N counts from the end. "
+            "Default: four fifths.",
+        ),
+    ] = None,
+    stride: Annotated[int, typer.Option(metavar="N", help="Rows from one origin to the next.")] = 1,
+    folds: Annotated[int | None, typer.Option(metavar="N", help="How often to train anew. Default: 4.")] = None,
+    by: Annotated[
+        Literal["target", "id", "step"] | None, typer.Option(help="Scores of each, not of all together.")
+    ] = None,
+    forecasts: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every forecast there, as CSV.")] = None,
+    target: Target = None,
+    time: Time = None,
+    time_format: TimeFormat = None,
+    id: Id = None,  # noqa: A002
+    horizon: Horizon = None,
+    lookback: Lookback = None,
+    season: Season = None,
+    freq: Freq = None,
+    validation: Validation = None,
+    preset: Preset = None,
+    seed: Seed = None,
+    set_: Set = None,
+    config: Config = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Forecast at past times as if nothing after were known; score it beside the baselines.
+
+    On a terminal a table, in a pipe CSV.
+
+    \b
+    cnnlstm backtest demand.csv
+    cnnlstm backtest demand.csv --run runs/demand --from 2026-01-31 --by step
+    """
+    from cnnlstm_cli import backtesting
+    from cnnlstm_cli.render.output import forecast_csv
+    from cnnlstm_cli.render.progress import TerminalWatcher
+
+    messages = Messages(quiet, verbose)
+    watcher = TerminalWatcher(messages, once=True)
+    with contextlib.closing(watcher):
+        done = backtesting.backtest(
+            data,
+            run,
+            start=start,
+            stride=stride,
+            folds=folds,
+            preset=preset,
+            settings=settings_from(set_ or (), config),
+            watcher=watcher,
+            **_options(target, time, time_format, id, horizon, lookback, season, freq, validation, seed),
+        )
+    messages.say(*([] if run is None else done.table.notes()), *done.notes)
+    facts = done.facts(by)
+    messages.say(
+        f"{facts['origins']:,} origins from {facts['first']} to {facts['last']}, {facts['horizon']} steps each"
+    )
+    if forecasts:
+        from cnnlstm_cli.runs.atomic import write_atomically
+
+        write_atomically(forecasts, forecast_csv(done.frame(written=True)).encode())
+    _report(facts, json)
+
+
+@app.command()
 def inspect(
     path: Annotated[
         str | None, typer.Argument(metavar="PATH", help="A run directory, a CSV file, or - for standard input.")
@@ -216,7 +297,6 @@ def inspect(
     cnnlstm inspect --options
     """
     from cnnlstm_cli import inspection
-    from cnnlstm_cli.render import report
 
     if options:
         facts = inspection.settings()
@@ -225,6 +305,13 @@ def inspect(
     else:
         given = _options(target, time, time_format, id, horizon, lookback, season, freq, validation)
         facts = inspection.inspect(path, **given)
+    _report(facts, json)
+
+
+def _report(facts: dict[str, Any], json: bool) -> None:
+    """Facts as JSON, as a table on a terminal, or as CSV in a pipe."""
+    from cnnlstm_cli.render import report
+
     if json:
         _answer(report.to_json(facts).encode())
     elif sys.stdout is not None and sys.stdout.isatty():

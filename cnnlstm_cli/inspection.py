@@ -10,7 +10,7 @@ import numpy as np
 
 from cnnlstm_cli.config import Options, all_settings, spec_from
 from cnnlstm_cli.errors import DataError
-from cnnlstm_cli.evaluation.validation import Scores, best_baseline
+from cnnlstm_cli.evaluation.scores import Scores, best_baseline
 from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.planning import lay_windows, settle
 from cnnlstm_cli.runs.directory import RunDirectory
@@ -90,7 +90,7 @@ def record_facts(record: Record) -> Facts:
 
 def skill(scores: Scores) -> Facts:
     """How much less mae the model has than the best baseline: {"against": its name, "percent": 100 (1 - ours/its)}."""
-    best = best_baseline({name: score for name, score in scores.items() if name != "model"})
+    best = best_baseline(scores)
     theirs = scores[best]["mae"]
     return {"against": best, "percent": 100 * (1 - scores["model"]["mae"] / theirs) if theirs > 0 else None}
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from cnnlstm_cli.config import Spec
 from cnnlstm_cli.errors import UsageError
-from cnnlstm_cli.evaluation.validation import Judge, Scores
+from cnnlstm_cli.evaluation.judge import Judge
+from cnnlstm_cli.evaluation.scores import Scores
 from cnnlstm_cli.series.reader import Data, read_training
 from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.season import default_horizon, find_seasons
@@ -77,5 +78,5 @@ def lay_windows(table: Table, spec: Spec, parts: Split) -> Task:
     fitted = scalers(table, parts)
     joint = spec.model.channels == "joint"
     windows = make_windows(table, parts, fitted, spec.data.settled_lookback, spec.data.settled_horizon, joint=joint)
-    judge = Judge.of(table, parts, fitted, windows, spec.data.season)
-    return Task(table, spec, parts, fitted, windows, judge, judge.baselines())
+    judge = Judge.of(table, parts.training, fitted, windows, spec.data.season)
+    return Task(table, spec, parts, fitted, windows, judge, judge.baseline_scores())

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from cnnlstm_cli import __version__
 from cnnlstm_cli.config import Options, spec_from
 from cnnlstm_cli.errors import UsageError
+from cnnlstm_cli.evaluation.scores import score, score_by
 from cnnlstm_cli.forecast import Run, Session
 from cnnlstm_cli.planning import Task, prepare
 from cnnlstm_cli.runs.atomic import writing_to
@@ -71,9 +72,12 @@ def train(
     Raises UsageError, InputError, DataError, OutputError or BusyError; the run directory is then as it was.
     """
     started = time.perf_counter()
-    watcher = watcher or Watcher()
-    task = prepare(data, spec_from(options, settings, preset))
-    directory = RunDirectory(Path(run))
+    return train_task(prepare(data, spec_from(options, settings, preset)), Path(run), watcher or Watcher(), started)
+
+
+def train_task(task: Task, run: Path, watcher: Watcher, started: float) -> Run:
+    """Fit the network of a prepared task and publish it. `started` is when work on it began, by `perf_counter`."""
+    directory = RunDirectory(run)
     with directory.training() as aside:
         watcher.planned(task)
         record = _fill(aside, task, watcher, started)
@@ -104,7 +108,7 @@ def _fill(aside: Path, task: Task, watcher: Watcher, started: float) -> Record:
         parity = export(model, aside / "model.onnx")
         network = (aside / "model.onnx").read_bytes()
         (aside / "history.csv").write_text(_losses(fitted), encoding="utf-8")
-        facts = _facts(task, fitted, Session(network).validate(windows))
+        facts = _facts(task, fitted, task.judge.in_units(Session(network).validate(windows)))
         facts |= {"parity": parity, "parameters": model.count_params(), "seconds": time.perf_counter() - started}
         record = _record(task, network, facts)
         (aside / "run.json").write_text(record.to_json(), encoding="utf-8")
@@ -124,13 +128,14 @@ def _record(task: Task, network: bytes, facts: Mapping[str, Any]) -> Record:
     )
 
 
-def _facts(task: Task, fitted: Fit, forecast: NDArray[np.float32]) -> dict[str, Any]:
+def _facts(task: Task, fitted: Fit, forecast: NDArray[np.float64]) -> dict[str, Any]:
     """What a reader of run.json wants to know beside what predicting needs; `forecast` of the validation windows."""
-    table = task.table
+    table, came = task.table, task.judge.came
     training, validation = task.parts.rows()
+    by_target = score_by("target", forecast, came, table.schema.targets, table.ids)
     return {
-        "validation": {"model": task.judge.score(forecast), **task.baselines},
-        "error_by_target": task.judge.by_target(forecast),
+        "validation": {"model": score(forecast, came, deviations=True), **task.baselines},
+        "error_by_target": {name: scores["mae"] for name, scores in by_target.items()},
         "epochs": {"run": len(fitted.history), "best": fitted.best, "interrupted": fitted.interrupted},
         "rows": {"read": table.read, "used": len(table.values), "training": training, "validation": validation},
         "windows": {"training": len(task.windows.training), "validation": len(task.windows.validation)},
@@ -141,6 +146,7 @@ def _facts(task: Task, fitted: Fit, forecast: NDArray[np.float32]) -> dict[str, 
             "sha256": table.fingerprint,
             "first": table.stamp(table.times.min()),
             "last": table.stamp(table.times.max()),
+            "last_time": str(table.times.max()),
             "series": len(table.ids),
         },
         "command": shlex.join(sys.argv),

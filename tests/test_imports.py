@@ -20,6 +20,7 @@ FLOORS = [
     {"__main__"},
     {"cli"},
     {"render"},
+    {"backtesting"},
     {"training", "inspection"},
     {"planning", "forecast"},
     {"network", "runs", "evaluation"},

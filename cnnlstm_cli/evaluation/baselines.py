@@ -1,35 +1,51 @@
-"""Forecasts that need no training. A model that does not beat them is not worth its electricity."""
+"""Forecasts that need no network. A model that does not beat them is not worth its electricity.
+
+Each forecasts the judged windows, `windows.validation`, at which m windows stand: (m, H), scaled. All look at rows
+before the target alone, and none of them at another series: `first` (m,) is the row each window's series begins at.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnlstm_cli.evaluation.ridge import linear
 from cnnlstm_cli.series.windows import Windows
 
-
-def baseline_names(seasons: Sequence[int]) -> dict[str, int]:
-    """Name -> season length of every baseline; the last value is the seasonal naive of a season of one row."""
-    return {"last value": 1} | {f"seasonal naive {season}": season for season in seasons}
+Scaled: TypeAlias = NDArray[np.float32]
 
 
-def seasonal_naive(windows: Windows, season: int, first: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Each step repeats the row a whole number of seasons before it: (validation windows, H), scaled.
+def baselines(windows: Windows, first: NDArray[np.int64], seasons: Sequence[int]) -> dict[str, Callable[[], Scaled]]:
+    """Name -> a call that makes the forecast; the linear model only where there are windows to fit it on."""
+    made: dict[str, Callable[[], Scaled]] = {"last value": partial(seasonal_naive, windows, 1, first)}
+    made |= {f"seasonal naive {season}": partial(seasonal_naive, windows, season, first) for season in seasons}
+    made["drift"] = partial(drift, windows, first)
+    if len(windows.training):
+        made["linear"] = partial(linear, windows)
+    return made
+
+
+def seasonal_naive(windows: Windows, season: int, first: NDArray[np.int64]) -> Scaled:
+    """Each step repeats the row a whole number of seasons before it; with a season of 1, the last value.
 
     The rows are taken from the whole series before the target, so a season may be longer than the lookback; NaN where
-    it is longer than the series, which begins at row `first` (validation windows,).
+    it is longer than the series.
     (Hyndman and Athanasopoulos, Forecasting: Principles and Practice, section 5.2.)
     """
     origins = windows.validation + windows.lookback
     rows = origins[:, None] + np.arange(windows.horizon) % season - season
-    taken: NDArray[np.float32] = np.where(rows >= first[:, None], windows.values[rows, 0], np.nan)
+    taken: Scaled = np.where(rows >= first[:, None], windows.values[rows, 0], np.float32("nan"))
     return taken
 
 
-def actuals(windows: Windows) -> NDArray[np.float32]:
-    """The targets of the validation windows, (validation windows, H), scaled."""
-    origins = windows.validation + windows.lookback
-    taken: NDArray[np.float32] = windows.values[origins[:, None] + np.arange(windows.horizon), 0]
-    return taken
+def drift(windows: Windows, first: NDArray[np.int64]) -> Scaled:
+    """The straight line through the series' first and last row, carried on (the same book and section)."""
+    newest = windows.validation + windows.lookback - 1
+    start, end = windows.values[first, 0], windows.values[newest, 0]
+    slope = (end - start) / np.maximum(newest - first, 1)
+    line: Scaled = (end[:, None] + slope[:, None] * np.arange(1, windows.horizon + 1)).astype(np.float32)
+    return line

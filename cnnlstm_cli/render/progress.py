@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cnnlstm_cli.evaluation.validation import best_baseline
+from cnnlstm_cli.evaluation.scores import best_baseline
 from cnnlstm_cli.planning import Task
 from cnnlstm_cli.render.messages import Messages
 from cnnlstm_cli.training import Watcher
@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 class TerminalWatcher(Watcher):
     """Says what was found, draws the bar, and asks on Ctrl-C."""
 
-    def __init__(self, messages: Messages, keep_interrupted: bool = False) -> None:
+    def __init__(self, messages: Messages, keep_interrupted: bool = False, once: bool = False) -> None:
+        """`once`: of many trainings only the first says what it found."""
         self._messages = messages
         self._keep = keep_interrupted
+        self._once = once
+        self._trainings = 0
         self._baseline = ""
         self._seen = 0
         console = Console(stderr=True)
@@ -42,7 +45,12 @@ class TerminalWatcher(Watcher):
         """Says it, in a line a fact."""
         best = best_baseline(task.baselines)
         self._baseline = f"{best} {task.baselines[best]['mae']:.4f}"
-        self._messages.say(*plan_lines(task))
+        self._trainings, self._seen = self._trainings + 1, 0
+        if not (self._once and self._trainings > 1):
+            self._messages.say(*plan_lines(task))
+        if self._once:
+            rows = task.table
+            self._messages.say(f"training {self._trainings}: on rows up to {rows.stamp(rows.times.max())}")
         self._progress.start()
 
     def stepped(self, step: int, steps: int, epoch: Epoch | None) -> None:

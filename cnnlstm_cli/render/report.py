@@ -37,6 +37,9 @@ def to_csv(facts: Facts) -> str:
         rows.writerow(facts["settings"][0])
         rows.writerows(setting.values() for setting in facts["settings"])
         return text.getvalue()
+    if facts["kind"] == "backtest":
+        rows.writerows(_score_rows(facts))
+        return text.getvalue()
     rows.writerow(["fact", "value"])
     rows.writerows(_flat(_finite(facts)))
     return text.getvalue()
@@ -44,7 +47,8 @@ def to_csv(facts: Facts) -> str:
 
 def draw(facts: Facts) -> None:
     """Tables on the terminal's standard output."""
-    lines = {"run": run_report, "data": data_report, "settings": settings_report}[facts["kind"]](facts)
+    reports = {"run": run_report, "data": data_report, "settings": settings_report, "backtest": backtest_report}
+    lines = reports[facts["kind"]](facts)
     Console(markup=False, highlight=False, emoji=False).print(Group(*lines))
 
 
@@ -74,6 +78,23 @@ def run_report(facts: Facts) -> list[RenderableType]:
     if len(facts["history"]) > 1:
         parts.append(_history(facts["history"]))
     return parts
+
+
+def backtest_report(facts: Facts) -> list[RenderableType]:
+    """The scores of the model and of the baselines, in all or part by part."""
+    header, *rows = _score_rows(facts)
+    shown = [[f"{cell:.4g}" if isinstance(cell, float) else cell for cell in row] for row in rows]
+    return [_table(header, shown), Text(f"mae and rmse in {facts['unit']}; smape and wape in percent")]
+
+
+def _score_rows(facts: Facts) -> list[list[Any]]:
+    """A header, then a row a forecaster, or a row a part and forecaster."""
+    metrics = list(facts["scores"]["model"])
+    if "by" not in facts:
+        rows = [[name, *scores.values()] for name, scores in facts["scores"].items()]
+        return [["forecaster", *metrics], *rows]
+    rows = [[part, name, *scores.values()] for part, found in facts["parts"].items() for name, scores in found.items()]
+    return [[facts["by"], "forecaster", *metrics], *rows]
 
 
 def settings_report(facts: Facts) -> list[RenderableType]:
@@ -124,6 +145,18 @@ def verdict(skill: Facts) -> str:
     return f"{abs(skill['percent']):.1f} % {better} error than the best baseline ({skill['against']})."
 
 
+def losing(facts: Facts) -> str | None:
+    """What to say, and to try, when a baseline does better than the network; None when none does."""
+    skill = facts["skill"]
+    if skill["percent"] is None or skill["percent"] >= 0:
+        return None
+    return (
+        f"{skill['against']} forecasts these validation rows better than the network. Try more rows, a longer "
+        f"--lookback than {facts['lookback']}, or --season if the data has one that was not found; until then the "
+        "network is not worth its electricity."
+    )
+
+
 def summary_lines(facts: Facts) -> list[str]:
     """What is said when a training is done."""
     epochs, model = facts["epochs"], facts["validation"]["model"]
@@ -132,6 +165,7 @@ def summary_lines(facts: Facts) -> list[str]:
         f"trained: {epochs['run']} epochs{stopped}, best {epochs['best']}, in {facts['seconds']:.1f} s; "
         f"{facts['parameters']:,} parameters",
         f"validation: mae {model['mae']:.4f}, mase {model['mase']:.4f}. {verdict(facts['skill'])}",
+        *([f"warning: {against}"] if (against := losing(facts)) else []),
         f"published: {facts['run']}, version {facts['version']}",
     ]
 

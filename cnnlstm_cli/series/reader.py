@@ -80,6 +80,18 @@ def read_recent(data: Data, schema: Schema, rows: int) -> Table:
     return _assemble(sheet, replace(schema, time=time), _rows(sheet, time, schema.targets, schema.id), newest=rows)
 
 
+def read_history(data: Data, schema: Schema) -> Table:
+    """Every row, with the columns and the step of a run; only short gaps are filled, as for training.
+
+    Raises as `read_recent` does.
+    """
+    sheet = _open(data, schema.id, schema.time.names[:1] if schema.time.format else ())
+    _require(sheet, schema.columns)
+    schema = replace(schema, time=find_again(sheet, schema.time))
+    rows = _rows(sheet, schema.time, schema.targets, schema.id)
+    return _assemble(sheet, schema, rows, limit=gap_limit(schema.frequency))
+
+
 def _open(data: Data, id_column: str | None, as_text: Sequence[str]) -> Sheet:
     """The sheet; ids, and the columns `as_text`, keep their leading zeros."""
     if isinstance(data, pd.DataFrame):
@@ -228,16 +240,18 @@ def _find_frequency(sheet: Sheet, rows: _Rows, time: TimeColumn) -> Frequency:
 def _assemble(sheet: Sheet, schema: Schema, rows: _Rows, limit: int | None = None, newest: int | None = None) -> Table:
     """The table of rows; `limit` is the longest gap to fill, `newest` how many rows of each series to take."""
     mended = list(rows.mended)
-    blocks = []
+    blocks, known = [], []
     for block in _blocks(rows):
         even, more = _even(sheet, schema, block, newest)
         filled, holes = without_gaps(even, limit)
         mended += more + holes
         blocks.append(filled)
+        known.append(np.isfinite(even.values))
     lengths = [len(block.times) for block in blocks]
     return Table(
         schema=schema,
         values=np.concatenate([block.values for block in blocks]),
+        observed=np.concatenate(known),
         times=np.concatenate([block.times for block in blocks]),
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         ids=rows.ids,

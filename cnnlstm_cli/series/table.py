@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ class Table:
     """Even series, one after the other.
 
     values   (rows, targets) float64; NaN only where a gap was too long to fill
+    observed (rows, targets) where the file had a value; the others were filled
     times    (rows,) datetime64[us] or int64, evenly spaced and ascending within each series
     offsets  (series + 1,) int64: series k is rows offsets[k] .. offsets[k+1]-1
     ids      the name of each series; one empty name when there is no id column
@@ -47,6 +48,7 @@ class Table:
 
     schema: Schema
     values: NDArray[np.float64]
+    observed: NDArray[np.bool_]
     times: Times
     offsets: NDArray[np.int64]
     ids: tuple[str, ...]
@@ -62,6 +64,18 @@ class Table:
     def lengths(self) -> NDArray[np.int64]:
         """Rows of each series, (series,)."""
         return np.diff(self.offsets)
+
+    def until(self, rows: NDArray[np.int64]) -> Table:
+        """The first `rows` (series,) rows of each series: what was known then."""
+        lengths = np.minimum(rows, self.lengths)
+        kept = np.concatenate([start + np.arange(k) for start, k in zip(self.offsets, lengths, strict=False)])
+        return replace(
+            self,
+            values=self.values[kept],
+            observed=self.observed[kept],
+            times=self.times[kept],
+            offsets=np.append(0, np.cumsum(lengths)),
+        )
 
     def stamp(self, time: np.generic) -> str:
         """A time as the file writes it."""

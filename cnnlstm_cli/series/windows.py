@@ -12,7 +12,7 @@ its target, with no gap between them. Letters: L lookback, H horizon, C channels
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,7 @@ class Windows:
     lookback    L
     horizon     H
     training    (n,) int64, first rows of the training windows
-    validation  (m,) int64, first rows of the validation windows
+    validation  (m,) int64, first rows of the windows that are judged
     """
 
     values: NDArray[np.float32]
@@ -106,21 +106,36 @@ def make_windows(
 
     Raises DataError, saying how many rows are needed, when no series is long enough.
     """
+    training, validation = (
+        np.concatenate(list(starts)) for starts in zip(*_starts(table, parts, lookback, horizon), strict=True)
+    )
+    windows = lay(table, fitted, training, validation, lookback, horizon, joint=joint)
+    if len(windows.training) < FEWEST_WINDOWS or not len(windows.validation):
+        raise DataError(_too_few(table, parts, lookback, horizon))
+    return replace(windows, validation=_thinned(windows.validation, table.values.shape[1] if joint else 1))
+
+
+def lay(
+    table: Table,
+    fitted: Sequence[Scaler],
+    training: Index,
+    validation: Index,
+    lookback: int,
+    horizon: int,
+    *,
+    joint: bool = False,
+) -> Windows:
+    """Windows that begin at those rows of the table, in every column that is whole there; see `make_windows`."""
     columns = table.values.shape[1]
     scaled = np.empty((columns, len(table.values)), dtype=np.float32)
     for scaler, start, end in zip(fitted, table.offsets, table.offsets[1:], strict=False):
         scaled[:, start:end] = scaler.transform(table.values[start:end]).T
-    training, validation = (
-        np.concatenate(list(starts)) for starts in zip(*_starts(table, parts, lookback, horizon), strict=True)
-    )
     shift = np.arange(columns)[:, None] * len(table.values)
     whole: NDArray[np.bool_] = _whole(scaled, lookback + horizon).reshape(columns, -1)
     if joint:
         whole = np.broadcast_to(whole.all(axis=0), whole.shape)
     flat = [(shift + starts)[whole[:, starts]] for starts in (training, validation)]
-    if len(flat[0]) < FEWEST_WINDOWS or not len(flat[1]):
-        raise DataError(_too_few(table, parts, lookback, horizon))
-    return Windows(scaled.reshape(-1, 1), lookback, horizon, flat[0], _thinned(flat[1], columns if joint else 1))
+    return Windows(scaled.reshape(-1, 1), lookback, horizon, *flat)
 
 
 def joined(stacked: Windows, columns: int) -> Windows:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cnnlstm_cli.evaluation.metrics import mae, mase, naive_scale, rmse
+from cnnlstm_cli.evaluation.metrics import mae, mase, naive_scale, rmse, smape, wape
 
 PAIR = st.integers(1, 6).flatmap(
     lambda n: st.tuples(*(arrays(np.float64, (n, 3), elements=st.floats(-1e3, 1e3)) for _ in range(2)))
@@ -51,4 +51,27 @@ def test_series_that_never_change_are_passed_over_in_mase():
 
 
 def test_missing_actuals_are_passed_over():
-    assert mae(np.array([[1.0, 5.0]]), np.array([[2.0, np.nan]])) == 1.0
+    forecast, actual = np.array([[1.0, 5.0]]), np.array([[2.0, np.nan]])
+    assert mae(forecast, actual) == 1.0
+    assert smape(forecast, actual) == pytest.approx(200 / 3)
+    assert wape(forecast, actual) == 50.0
+    assert math.isnan(mae(forecast, np.full((1, 2), np.nan)))
+
+
+@given(PAIR)
+def test_percentage_errors_against_loops(pair):
+    forecast, actual = pair
+    flat = list(zip(forecast.ravel().tolist(), actual.ravel().tolist(), strict=True))
+    shares = [0.0 if f == a == 0 else abs(f - a) / (abs(f) + abs(a)) for f, a in flat]
+    assert smape(forecast, actual) == pytest.approx(200 * math.fsum(shares) / len(flat))
+    assert 0 <= smape(forecast, actual) <= 200 + 1e-9
+    total = math.fsum(abs(a) for _, a in flat)
+    if total > 1e-6:
+        assert wape(forecast, actual) == pytest.approx(100 * math.fsum(abs(f - a) for f, a in flat) / total)
+
+
+def test_zeros_in_the_denominators_do_what_is_said():
+    zeros = np.zeros((1, 2))
+    assert smape(zeros, zeros) == 0
+    assert smape(np.array([[1.0, 0.0]]), zeros) == 100
+    assert math.isnan(wape(np.ones((1, 2)), zeros))

@@ -8,8 +8,8 @@ import pytest
 
 from cnnlstm_cli.config import Spec
 from cnnlstm_cli.errors import UsageError
-from cnnlstm_cli.evaluation.baselines import actuals, baseline_names, seasonal_naive
-from cnnlstm_cli.evaluation.validation import best_baseline
+from cnnlstm_cli.evaluation.baselines import drift, seasonal_naive
+from cnnlstm_cli.evaluation.scores import best_baseline, score, score_by
 from cnnlstm_cli.planning import prepare
 
 RANDOM = np.random.default_rng(3)
@@ -44,17 +44,42 @@ def test_seasonal_naive_is_what_it_is_by_hand(season):
         for expected, actual in pairs:
             unscaled = forecast[place] * scaler.scale[column] + scaler.mean[column]
             assert unscaled == pytest.approx(expected, abs=1e-4), name
-            real = actuals(judged.windows)[place] * scaler.scale[column] + scaler.mean[column]
-            assert real == pytest.approx(actual, abs=1e-4)
+            assert judged.judge.came.values[place] == pytest.approx(actual, abs=1e-4)
+            assert judged.judge.in_units(forecast)[place] == pytest.approx(expected, abs=1e-4), name
             place += 1
     assert place == len(forecast)
 
 
 def test_errors_by_target_are_in_their_own_units():
     judged = task()
-    errors = judged.judge.by_target(seasonal_naive(judged.windows, 4, judged.judge.first))
+    judge = judged.judge
+    forecast = judge.in_units(seasonal_naive(judged.windows, 4, judge.first))
+    errors = score_by("target", forecast, judge.came, ("a", "b"), ("",))
     for name, pairs in by_hand(4).items():
-        assert errors[name] == pytest.approx(np.mean([np.abs(f - a) for f, a in pairs]), rel=1e-5)
+        assert errors[name]["mae"] == pytest.approx(np.mean([np.abs(f - a) for f, a in pairs]), rel=1e-5)
+    steps = score_by("step", forecast, judge.came, ("a", "b"), ("",))
+    overall = score(forecast, judge.came, deviations=True)
+    assert list(steps) == ["1", "2", "3", "4", "5"]
+    assert np.mean([scores["mae"] for scores in steps.values()]) == pytest.approx(overall["mae"])
+
+
+def test_drift_goes_on_from_the_first_row_through_the_last():
+    judged = task()
+    forecast = judged.judge.in_units(drift(judged.windows, judged.judge.first))
+    for place, start in enumerate(judged.windows.validation[:26]):
+        values, newest = LOAD["a"].to_numpy(), int(start) + 11
+        slope = (values[newest] - values[0]) / newest
+        expected = [values[newest] + step * slope for step in range(1, 6)]
+        assert forecast[place] == pytest.approx(expected, abs=1e-4)
+
+
+def test_what_was_mended_is_not_scored():
+    frame = LOAD.copy()
+    frame.loc[100, "a"] = np.nan
+    spec = Spec.from_dict({"data": {"horizon": 5, "lookback": 12, "season": [4], "validation": 30}})
+    came = prepare(frame, spec).judge.came
+    assert np.isnan(came.values[came.column == 0]).sum() == 5
+    assert not np.isnan(came.values[came.column == 1]).any()
 
 
 def test_scores_are_in_training_deviations():
@@ -69,7 +94,9 @@ def test_scores_are_in_training_deviations():
 
 
 def test_every_season_has_its_baseline():
-    assert baseline_names((24, 168)) == {"last value": 1, "seasonal naive 24": 24, "seasonal naive 168": 168}
+    scored = task(season=[4, 9]).baselines
+    assert list(scored) == ["last value", "seasonal naive 4", "seasonal naive 9", "drift", "linear"]
+    assert list(scored["drift"]) == ["mae", "rmse", "mase", "smape", "wape"]
     scores = {name: {"mae": error} for name, error in [("last value", 3.0), ("seasonal naive 24", 1.0)]}
     assert best_baseline(scores) == "seasonal naive 24"
 

@@ -1,0 +1,324 @@
+"""The backtest use case: what would have been forecast at past times, beside what came and beside the baselines."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from cnnlstm_cli.config import Options, spec_from
+from cnnlstm_cli.errors import DataError, UsageError
+from cnnlstm_cli.evaluation.judge import Judge
+from cnnlstm_cli.evaluation.scores import Actuals, By, Numbers, Scores, score, score_by
+from cnnlstm_cli.forecast import Run, rounded
+from cnnlstm_cli.planning import lay_windows, settle
+from cnnlstm_cli.series.reader import Data, read_history, read_training
+from cnnlstm_cli.series.scaler import Scaler
+from cnnlstm_cli.series.table import Table
+from cnnlstm_cli.series.windows import FEWEST_WINDOWS, Index, Windows, joined, lay
+from cnnlstm_cli.training import Watcher, train_task
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+SHARE = 0.2  # of the rows, at the end, unless told otherwise
+FOLDS = 4
+DEVIATIONS = "standard deviations of the rows known at first"
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Forecasts at rolling origins, and what came.
+
+    table      the data
+    origins    (m,) the last row known of each window, a row of the table
+    came       what came in the m windows, and the scale of its metrics
+    forecasts  of the model and of each baseline, (m, H) in units of the data
+    folds      how many models were used
+    known      (series,) rows known before the first forecast
+    lookback   rows the model sees
+    notes      what the user should be told
+    """
+
+    table: Table
+    origins: Index
+    came: Actuals
+    forecasts: Mapping[str, Numbers]
+    folds: int
+    known: Index
+    lookback: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def horizon(self) -> int:
+        """H."""
+        return int(self.came.values.shape[1])
+
+    def scores(self) -> Scores:
+        """Metrics of each forecaster; mae and rmse in `unit`."""
+        several = len(self.table.schema.targets) > 1
+        return {name: score(made, self.came, deviations=several) for name, made in self.forecasts.items()}
+
+    def scores_by(self, by: By) -> dict[str, Scores]:
+        """The same of each target, series or step: name -> forecaster -> metrics."""
+        schema = self.table.schema
+        found: dict[str, Scores] = {}
+        for name, made in self.forecasts.items():
+            for part, metrics in score_by(by, made, self.came, schema.targets, self.table.ids).items():
+                found.setdefault(part, {})[name] = metrics
+        return found
+
+    @property
+    def unit(self) -> str:
+        """What mae and rmse are in."""
+        targets = self.table.schema.targets
+        return DEVIATIONS if len(targets) > 1 else targets[0]
+
+    def facts(self, by: By | None = None) -> dict[str, Any]:
+        """Everything but the forecasts, as plain data; what `cnnlstm backtest --json` prints."""
+        table, times = self.table, self.table.times[self.origins]
+        return {
+            "kind": "backtest",
+            "data": table.name,
+            "targets": list(table.schema.targets),
+            "series": len(table.ids),
+            "lookback": self.lookback,
+            "horizon": self.horizon,
+            "folds": self.folds,
+            "origins": len(np.unique(self.origins)),
+            "first": table.stamp(times.min()),
+            "last": table.stamp(times.max()),
+            "unit": "each target's own unit" if by == "target" else self.unit,
+            "scores": self.scores(),
+            **({"by": by, "parts": self.scores_by(by)} if by else {}),
+            "notes": list(self.notes),
+        }
+
+    def frame(self, written: bool = False) -> pd.DataFrame:
+        """Every forecast of the model: origin (the last time known), [id,] time, and the targets, a row a step.
+
+        written  times as text in the data's own format
+        """
+        table, schema = self.table, self.table.schema
+        origins, place = np.unique(self.origins, return_inverse=True)
+        values = np.full((len(origins), self.horizon, len(schema.targets)), np.nan)
+        scale = np.ones((len(origins), 1, len(schema.targets)))
+        values[place, :, self.came.column] = self.forecasts["model"]
+        scale[place, 0, self.came.column] = self.came.scale
+        shown = rounded(values, scale)
+        rows = (origins[:, None] + np.arange(1, self.horizon + 1)).ravel()
+        told = schema.time.write(table.times) if written else {"time": table.times}
+        last = np.array([" ".join(cells) for cells in zip(*told.values(), strict=True)]) if written else table.times
+        columns: dict[str, Any] = {"origin": np.repeat(last[origins], self.horizon)}
+        if schema.id:
+            series = np.searchsorted(table.offsets, origins, side="right") - 1
+            columns[schema.id] = np.repeat(np.array(table.ids, dtype=object)[series], self.horizon)
+        columns |= {name: np.asarray(cells)[rows] for name, cells in told.items()}
+        columns |= {name: shown[:, :, k].ravel() for k, name in enumerate(schema.targets)}
+        return pd.DataFrame(columns)
+
+
+def backtest(
+    data: Data,
+    run: str | Path | None = None,
+    *,
+    start: str | int | None = None,
+    stride: int = 1,
+    folds: int | None = None,
+    preset: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    watcher: Watcher | None = None,
+    **options: Unpack[Options],
+) -> Backtest:
+    """Forecast at every `stride`-th row from `start` on as if nothing after it were known, and score the forecasts.
+
+    run     a published run, used as it is; without one, networks are trained on the rows before each of `folds` equal
+            parts of the origins (4 unless told otherwise), with the options of `train`
+    start   the first origin: a stamp that is the last known, or how many rows of each series are known before the
+            first forecast (negative: counted from its end). Default: four fifths of the rows
+
+    Raises UsageError, InputError or DataError; nothing is written.
+    """
+    if stride < 1 or (folds is not None and folds < 1):
+        raise UsageError("--stride and --folds must be 1 or more.")
+    if run is None:
+        return _refitted(
+            data, start, stride, folds or FOLDS, watcher, spec_from(options, settings, preset or "default")
+        )
+    if options or settings or preset or folds:
+        raise UsageError("with --run the published model is used as it is: options of train, and --folds, go without.")
+    return _published(data, Run.open(run), start, stride)
+
+
+def _published(data: Data, run: Run, start: str | int | None, stride: int) -> Backtest:
+    table = read_history(data, run.record.schema)
+    horizon, lookback = run.record.horizon, run.record.lookback
+    known = _known(table, start, horizon)
+    fitted = [
+        run.record.scalers.get(name) or Scaler.fit(table.values[first : first + rows])
+        for name, first, rows in zip(table.ids, table.offsets, known, strict=False)
+    ]
+    part = _Part(table, known, table.lengths, fitted, run.record.spec.data.season)
+    trial = part.trial(run, stride)
+    seen = run.record.facts["data"].get("last_time", "")
+    first = table.times[table.offsets[:-1] + np.maximum(known - 1, 0)].min()
+    notes = _left_out(trial, part, stride)
+    if str(first) < seen and table.schema.time.kind != "row":
+        notes.append(
+            f"the run was trained, and its epoch chosen, on rows up to {run.record.facts['data']['last']}: before that "
+            "these scores are better than on rows it never saw. Name a later --from, or leave out --run to train anew."
+        )
+    return _gathered(table, [trial], known, lookback, notes)
+
+
+def _refitted(
+    data: Data, start: str | int | None, stride: int, folds: int, watcher: Watcher | None, spec: Any
+) -> Backtest:
+    table = read_training(data, spec.data)
+    horizon = spec.data.horizon or settle(table, spec)[0].data.settled_horizon
+    known = _known(table, start, horizon)
+    settled = settle(table.until(known), replace(spec, data=replace(spec.data, horizon=horizon)))[0]
+    origins = table.lengths - horizon + 1 - known  # of each series
+    if stride * folds > origins.max():
+        folds = max(1, int(origins.max()) // stride)
+    borders = [known + origins * number // folds for number in range(folds)] + [table.lengths - horizon + 1]
+    trials, notes = [], []
+    for first, end in itertools.pairwise(borders):
+        task = lay_windows(*_settled_again(table.until(first), settled))
+        with tempfile.TemporaryDirectory() as folder:
+            run = train_task(task, Path(folder, "run"), watcher or Watcher(), time.perf_counter())
+            part = _Part(table, first, end + horizon - 1, task.scalers, task.spec.data.season)
+            trials.append(part.trial(run, stride))
+        notes += _left_out(trials[-1], part, stride)
+    return _gathered(table, trials, known, settled.data.settled_lookback, notes)
+
+
+def _settled_again(table: Table, settled: Any) -> tuple[Table, Any, Any]:
+    """`lay_windows`' arguments for what was known at a later time, by a specification that is already settled."""
+    return table, *settle(table, settled)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """A model's windows, what came in them, and every forecaster's forecasts."""
+
+    origins: Index
+    came: Actuals
+    forecasts: dict[str, Numbers]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The origins of one model: rows known .. end of each series, with the scalers it was trained with."""
+
+    table: Table
+    known: Index
+    ends: Index
+    fitted: Sequence[Scaler]
+    seasons: tuple[int, ...]
+
+    def origins(self, lookback: int, horizon: int, stride: int) -> Index:
+        """The first rows of windows whose first target is every `stride`-th row from `known` on, if it has a past."""
+        ahead = [
+            start + np.arange(max(rows, lookback + (rows - lookback) % stride), end - horizon + 1, stride) - lookback
+            for start, rows, end in zip(self.table.offsets, self.known, self.ends, strict=False)
+        ]
+        firsts: Index = np.concatenate(ahead).astype(np.int64)
+        return firsts
+
+    def windows(self, run: Run, stride: int) -> Windows:
+        """The judged windows, and for the linear baseline those that were known."""
+        lookback, horizon = run.record.lookback, run.record.horizon
+        judged = self.origins(lookback, horizon, stride)
+        judged = judged[self.table.observed[judged + lookback - 1].all(axis=1)]
+        training = [
+            np.arange(start, start + rows - lookback - horizon + 1)
+            for start, rows in zip(self.table.offsets, self.known, strict=False)
+        ]
+        joint = run.record.spec.model.channels == "joint"
+        windows = lay(
+            self.table, self.fitted, np.concatenate(training).astype(np.int64), judged, lookback, horizon, joint=joint
+        )
+        enough = len(windows.training) >= FEWEST_WINDOWS
+        return windows if enough else replace(windows, training=windows.training[:0])
+
+    def trial(self, run: Run, stride: int) -> _Trial:
+        """Everything forecast. Raises DataError when there is no window to judge."""
+        windows = self.windows(run, stride)
+        if not len(windows.validation):
+            needed = run.record.lookback + run.record.horizon
+            raise DataError(
+                f"{self.table.name}: no origin to forecast from: none has {run.record.lookback} rows without a hole "
+                f"before it and {run.record.horizon} after. Give at least {needed} rows, or another --from."
+            )
+        judge = Judge.of(self.table, self.known, self.fitted, windows, self.seasons)
+        joint = run.record.spec.model.channels == "joint"
+        seen = joined(windows, self.table.values.shape[1]) if joint else windows
+        forecasts = {"model": judge.in_units(run.session.validate(seen)), **dict(judge.baselines())}
+        origins = windows.validation % len(self.table.values) + windows.lookback - 1
+        return _Trial(origins, judge.came, forecasts)
+
+
+def _left_out(trial: _Trial, part: _Part, stride: int) -> list[str]:
+    """How many origins were passed over, in words."""
+    horizon = trial.came.values.shape[1]
+    wanted = sum(len(range(rows, end - horizon + 1, stride)) for rows, end in zip(part.known, part.ends, strict=True))
+    gone = wanted - len(np.unique(trial.origins))
+    if not gone:
+        return []
+    return [f"{gone:,} of {wanted:,} origins left out: too few rows before them, or a hole in their window"]
+
+
+def _gathered(table: Table, trials: Sequence[_Trial], known: Index, lookback: int, notes: list[str]) -> Backtest:
+    """The folds one after the other, and the forecasters that all of them have."""
+    names = [name for name in trials[0].forecasts if all(name in trial.forecasts for trial in trials)]
+    return Backtest(
+        table=table,
+        origins=np.concatenate([trial.origins for trial in trials]),
+        came=Actuals.joined([trial.came for trial in trials]),
+        forecasts={name: np.concatenate([trial.forecasts[name] for trial in trials]) for name in names},
+        folds=len(trials),
+        known=known,
+        lookback=lookback,
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _known(table: Table, start: str | int | None, horizon: int) -> Index:
+    """Rows known before the first forecast, of each series. Raises UsageError when none is left to forecast."""
+    if start is None:
+        known = np.minimum(np.round(table.lengths * (1 - SHARE)).astype(np.int64), table.lengths - horizon)
+    else:
+        known = np.array(list(_rows_before(table, start)), dtype=np.int64)
+    if not ((known > 0) & (known <= table.lengths - horizon)).any():
+        raise UsageError(
+            f"--from {start if start is not None else '(four fifths)'} leaves no origin: of {table.lengths.max():,} "
+            f"rows at least one must be known before it and {horizon} (the horizon) come after."
+        )
+    at_least_one: Index = np.maximum(known, 1)
+    return at_least_one
+
+
+def _rows_before(table: Table, start: str | int) -> Iterator[int]:
+    """How many rows of each series are known at `start`."""
+    text = str(start).strip()
+    if text.lstrip("-").isdigit():
+        yield from (int(text) if int(text) >= 0 else int(rows) + int(text) for rows in table.lengths)
+        return
+    if not table.schema.time.dated:
+        raise UsageError(f"--from {start}: the time is counted, so give a number of rows.")
+    try:
+        moment = np.datetime64(pd.Timestamp(text).tz_localize(None), "us")
+    except ValueError:
+        raise UsageError(
+            f"--from {start}: neither a stamp nor a number of rows. Write 2012-07-01 00:00, or 8640."
+        ) from None
+    for first, end in zip(table.offsets, table.offsets[1:], strict=False):
+        yield int(np.searchsorted(table.times[first:end], moment, side="right"))

@@ -1,0 +1,79 @@
+"""The model and the baselines on the same windows, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnlstm_cli.evaluation.baselines import baselines
+from cnnlstm_cli.evaluation.metrics import naive_scale
+from cnnlstm_cli.evaluation.scores import Actuals, Numbers, Scores, score
+from cnnlstm_cli.series.scaler import Scaler
+from cnnlstm_cli.series.table import Table
+from cnnlstm_cli.series.windows import Index, Windows
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Scores forecasts of the windows `windows.validation`, m of them.
+
+    came   what did come in them
+    mean   (m,) of their series' training rows: scaled -> units of the data, with the deviation in `came.scale`
+    first  (m,) the row their series begins at
+    """
+
+    windows: Windows
+    seasons: tuple[int, ...]
+    came: Actuals
+    mean: Numbers
+    first: Index
+
+    @classmethod
+    def of(
+        cls, table: Table, known: Index, fitted: Sequence[Scaler], windows: Windows, seasons: tuple[int, ...]
+    ) -> Judge:
+        """The judge of windows laid over a table, of whose series the first `known` rows were there to learn from."""
+        total = len(table.values)
+        column, row = np.divmod(windows.validation, total)
+        series = np.searchsorted(table.offsets, row, side="right") - 1
+        scale, mean = (np.stack([getattr(scaler, name) for scaler in fitted]) for name in ("scale", "mean"))
+        naive = _naive_scales(table, known, seasons[0] if seasons else 1)
+        naive = np.where(naive / scale < 1e-9, 0.0, naive)  # the series repeats itself but for rounding
+        cells = row[:, None] + windows.lookback + np.arange(windows.horizon), column[:, None]
+        values = np.where(table.observed[cells], table.values[cells], np.nan)
+        of, by = scale[series, column], mean[series, column]
+        came = Actuals(values, column, series, of, naive[series, column])
+        return cls(windows, seasons, came, by, column * total + _first_rows(table)[series, column])
+
+    def in_units(self, scaled: NDArray[np.float32]) -> Numbers:
+        """(m, H) scaled -> (m, H) in units of the data."""
+        unscaled: Numbers = scaled.astype(np.float64) * self.came.scale[:, None] + self.mean[:, None]
+        return unscaled
+
+    def baselines(self) -> Iterator[tuple[str, Numbers]]:
+        """Each baseline's name and forecasts, (m, H) in units of the data."""
+        for name, make in baselines(self.windows, self.first, self.seasons).items():
+            yield name, self.in_units(make())
+
+    def baseline_scores(self) -> Scores:
+        """Each baseline's metrics; mae and rmse in standard deviations of the training rows."""
+        return {name: score(forecast, self.came, deviations=True) for name, forecast in self.baselines()}
+
+
+def _naive_scales(table: Table, known: Index, season: int) -> Numbers:
+    """(series, columns) in units of the data."""
+    return np.stack(
+        [
+            [naive_scale(column, season) for column in table.values[start : start + rows].T]
+            for start, rows in zip(table.offsets, known, strict=False)
+        ]
+    )
+
+
+def _first_rows(table: Table) -> Index:
+    """(series, columns): the first row of the table that holds a value of it."""
+    ends = zip(table.offsets, table.offsets[1:], strict=False)
+    return np.stack([start + np.argmax(~np.isnan(table.values[start:end]), axis=0) for start, end in ends])

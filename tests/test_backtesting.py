@@ -1,0 +1,153 @@
+"""The backtest: what it forecasts is what predict would have said then, and what it scores is what came."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import cnnlstm_cli as c
+from cnnlstm_cli.errors import DataError, UsageError
+from tests.conftest import SAMPLES
+
+AIR = SAMPLES / "air_passengers.csv"
+QUICK = {"train": {"epochs": 2}}
+COUNTS = pd.read_csv(AIR)["#Passengers"].to_numpy(dtype=float)
+
+
+def test_each_origin_is_forecast_as_predict_would_have_then(air):
+    """On the file cut off at the origin: nothing after it is seen."""
+    made = c.backtest(AIR, air, start=115).frame(written=True)
+    assert made["origin"].nunique() == 144 - 12 - 115 + 1
+    whole = pd.read_csv(AIR)
+    for origin in ("1958-07", "1959-03", "1959-12"):
+        known = whole[: whole["Month"].tolist().index(origin) + 1]
+        expected = c.Run.open(air).forecast(known).frame(written=True)
+        found = made[made["origin"] == origin]
+        assert found["Month"].tolist() == expected["Month"].tolist()
+        np.testing.assert_allclose(found["#Passengers"], expected["#Passengers"], atol=2e-3)
+
+
+def test_the_scores_are_those_of_the_written_forecasts(air):
+    done = c.backtest(AIR, air, start="1958-07", stride=5)
+    made, actual = done.frame(), dict(zip(pd.read_csv(AIR)["Month"], COUNTS, strict=True))
+    assert made["origin"].nunique() == 4
+    came = np.array([actual[f"{month:%Y-%m}"] for month in made["time"]])
+    errors = np.abs(made["#Passengers"].to_numpy() - came)
+    scores = done.scores()["model"]
+    assert scores["mae"] == pytest.approx(errors.mean(), rel=1e-5)
+    assert scores["wape"] == pytest.approx(100 * errors.sum() / came.sum(), rel=1e-5)
+    in_sample = np.abs(COUNTS[12:115] - COUNTS[:103]).mean()
+    assert scores["mase"] == pytest.approx(errors.mean() / in_sample, rel=1e-5)
+    by_step = done.scores_by("step")
+    assert by_step["3"]["model"]["mae"] == pytest.approx(errors.reshape(-1, 12)[:, 2].mean(), rel=1e-5)
+
+
+def test_the_baselines_are_what_they_are_by_hand(air):
+    done = c.backtest(AIR, air, start=-12)
+    known, came = COUNTS[:132], COUNTS[132:]
+    slope = (known[-1] - known[0]) / 131
+    by_hand = {
+        "last value": np.full(12, known[-1]),
+        "seasonal naive 12": known[-12:],
+        "drift": known[-1] + slope * np.arange(1, 13),
+    }
+    assert list(done.scores()) == ["model", "last value", "seasonal naive 12", "drift", "linear"]
+    for name, forecast in by_hand.items():
+        np.testing.assert_allclose(done.forecasts[name][0], forecast, rtol=1e-5)
+        assert done.scores()[name]["mae"] == pytest.approx(np.abs(forecast - came).mean(), rel=1e-4)
+
+
+def test_without_a_run_each_fold_is_trained_on_what_was_known_before_it(tmp_path):
+    done = c.backtest(AIR, start=100, folds=2, settings=QUICK)
+    assert done.folds == 2
+    origins = np.unique(done.origins)
+    assert (origins[0], origins[-1], len(origins)) == (99, 131, 33)
+    frame = pd.read_csv(AIR)
+    lookback = done.lookback
+    for rows, part in ((100, origins[:16]), (116, origins[16:])):
+        options = {"lookback": lookback, "horizon": 12, "season": 12}
+        run = c.train(frame[:rows], tmp_path / str(rows), settings=QUICK, **options)
+        for origin in part[[0, -1]]:
+            expected = run.predict(frame[: origin + 1])["#Passengers"]
+            found = done.forecasts["model"][done.origins == origin][0]
+            np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_several_targets_and_series_are_told_apart(tmp_path):
+    random = np.random.default_rng(0)
+    parts = [
+        pd.DataFrame({"id": name, "a": 100 * k + random.normal(size=n), "b": 5 + random.normal(size=n)})
+        for k, (name, n) in enumerate([("x", 120), ("y", 90)])
+    ]
+    frame = pd.concat(parts, ignore_index=True)
+    run = c.train(frame, tmp_path / "run", id="id", horizon=3, lookback=8, settings=QUICK)
+    done = c.backtest(frame, run.path, start=-20)
+    made = done.frame(written=True)
+    assert list(made) == ["origin", "id", "step", "a", "b"]
+    assert len(made) == 2 * 18 * 3
+    expected = run.predict(frame.drop(frame.index[[*range(103, 120), *range(193, 210)]]))
+    found = made[made["origin"].isin(["103", "73"])]
+    np.testing.assert_allclose(found[["a", "b"]], expected[["a", "b"]], rtol=1e-4)
+    assert set(done.scores_by("id")) == {"x", "y"}
+    assert set(done.scores_by("target")) == {"a", "b"}
+    assert done.unit.startswith("standard deviations")
+    worst = done.scores_by("target")["a"]["model"]["mae"]
+    assert worst > 0.5, "in the target's own unit"
+
+
+def test_origins_after_a_hole_are_left_out_and_counted(air):
+    frame = pd.read_csv(AIR)
+    frame.loc[125, "#Passengers"] = np.nan
+    done = c.backtest(frame, air, start=115)
+    assert 125 not in done.origins
+    assert any("1 of 18 origins left out" in note for note in done.notes)
+    last = done.forecasts["model"][done.origins == 124][0]
+    np.testing.assert_allclose(last, c.Run.open(air).predict(frame[:125])["#Passengers"], rtol=1e-5)
+    came = done.came.values[done.origins == 124][0]
+    assert np.isnan(came[0])
+    assert came[1] == COUNTS[126]
+
+
+def test_rows_that_the_run_has_seen_are_said_to_be_so(air):
+    assert any("trained" in note for note in c.backtest(AIR, air).notes)
+    longer = pd.read_csv(AIR)
+    more = [str(month)[:7] for month in pd.period_range("1961-01", "1963-12", freq="M")]
+    longer = pd.concat([longer, pd.DataFrame({"Month": more, "#Passengers": COUNTS[-36:]})])
+    assert not c.backtest(longer, air, start="1960-12").notes
+
+
+@pytest.mark.parametrize(
+    ("start", "error"),
+    [
+        (140, "leaves no origin"),
+        ("1961-05", "leaves no origin"),
+        (-200, "leaves no origin"),
+        ("soon", "neither a stamp nor a number of rows"),
+    ],
+)
+def test_a_start_that_is_none_is_refused(start, error, air):
+    with pytest.raises(UsageError, match=error):
+        c.backtest(AIR, air, start=start)
+
+
+def test_options_of_train_do_not_go_with_a_run(air):
+    for more in ({"horizon": 3}, {"settings": QUICK}, {"folds": 3}, {"preset": "answer"}):
+        with pytest.raises(UsageError, match="with --run"):
+            c.backtest(AIR, air, **more)
+    with pytest.raises(UsageError, match="stride"):
+        c.backtest(AIR, air, stride=0)
+
+
+def test_too_few_rows_before_every_origin(air):
+    with pytest.raises(DataError, match="no origin to forecast from"):
+        c.backtest(pd.read_csv(AIR)[-40:], air, start=20)
+
+
+def test_joint_channels_are_backtested_as_they_predict(tmp_path):
+    frame = pd.DataFrame(np.random.default_rng(1).normal(size=(150, 3)), columns=list("abc"))
+    run = c.train(frame, tmp_path / "run", preset="answer", horizon=4, settings=QUICK)
+    done = c.backtest(frame, run.path, start=-10)
+    made = done.frame()
+    expected = run.predict(frame[:140])
+    np.testing.assert_allclose(made[:4][["a", "b", "c"]], expected[["a", "b", "c"]], atol=1e-4)
