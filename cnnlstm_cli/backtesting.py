@@ -22,7 +22,7 @@ from cnnlstm_cli.planning import lay_windows, settle
 from cnnlstm_cli.series.reader import Data, read_history, read_training
 from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.table import Table
-from cnnlstm_cli.series.windows import FEWEST_WINDOWS, Index, Windows, joined, lay
+from cnnlstm_cli.series.windows import Index, Windows, joined, lay
 from cnnlstm_cli.training import Watcher, train_task
 
 if TYPE_CHECKING:
@@ -243,11 +243,9 @@ class _Part:
             for start, rows in zip(self.table.offsets, self.known, strict=False)
         ]
         joint = run.record.spec.model.channels == "joint"
-        windows = lay(
+        return lay(
             self.table, self.fitted, np.concatenate(training).astype(np.int64), judged, lookback, horizon, joint=joint
         )
-        enough = len(windows.training) >= FEWEST_WINDOWS
-        return windows if enough else replace(windows, training=windows.training[:0])
 
     def trial(self, run: Run, stride: int) -> _Trial:
         """Everything forecast. Raises DataError when there is no window to judge."""

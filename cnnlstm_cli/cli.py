@@ -8,13 +8,37 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 import typer
 
 from cnnlstm_cli import __version__
-from cnnlstm_cli.config import Options, settings_from
+from cnnlstm_cli.config import settings_from
 from cnnlstm_cli.errors import BUG, INTERRUPTED, CnnlstmError, OutputError, UsageError
+from cnnlstm_cli.options import (
+    Config,
+    Data,
+    Freq,
+    Horizon,
+    Id,
+    Jobs,
+    Json,
+    Lookback,
+    Members,
+    Preset,
+    Quiet,
+    RunPath,
+    Season,
+    Seed,
+    Set,
+    Target,
+    Time,
+    TimeFormat,
+    TimeLimit,
+    Validation,
+    Verbose,
+    named,
+)
 from cnnlstm_cli.render.messages import Messages, complain
 
 app = typer.Typer(
@@ -26,59 +50,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Data: TypeAlias = Annotated[str, typer.Argument(metavar="DATA", help="A CSV file, or - for standard input.")]
-RunPath: TypeAlias = Annotated[Path, typer.Option("--run", metavar="DIR", help="The run directory.")]
-Target: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        "-t", "--target", metavar="COL", help="Column to forecast; may repeat. Default: every column of numbers."
-    ),
-]
-Time: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(metavar="COL", help="Time column; may repeat (a date, then an hour or clock). Default: found."),
-]
-TimeFormat: TypeAlias = Annotated[
-    str | None, typer.Option(metavar="FORMAT", help="How it is written, as %d/%m/%Y. Default: found.")
-]
-Id: TypeAlias = Annotated[
-    str | None, typer.Option(metavar="COL", help="Column that tells many series in one file apart.")
-]
-Freq: TypeAlias = Annotated[
-    str | None,
-    typer.Option(metavar="F", help="Step between rows, as h, 15min, D, B, W-SUN, MS, ME. Default: found."),
-]
-Season: TypeAlias = Annotated[
-    list[int] | None, typer.Option(metavar="N", help="Season length in rows; may repeat. Default: found.")
-]
-Horizon: TypeAlias = Annotated[
-    int | None,
-    typer.Option("-H", "--horizon", metavar="N", help="Steps to forecast. Default: by the step between rows."),
-]
-Lookback: TypeAlias = Annotated[
-    int | None, typer.Option("-L", "--lookback", metavar="N", help="Rows the network sees. Default: by the season.")
-]
-Validation: TypeAlias = Annotated[
-    float | None,
-    typer.Option(metavar="N|0.x", help="Rows, or share of them, kept at the end for choosing. Default: 0.2."),
-]
-Preset: TypeAlias = Annotated[
-    str | None, typer.Option(metavar="NAME", help="default, answer or question: what settings start from.")
-]
-Seed: TypeAlias = Annotated[int | None, typer.Option(metavar="N", help="Seed of weights and shuffling. Default: 0.")]
-Set: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="A setting, as model.filters=32; may repeat. See: inspect --options."
-    ),
-]
-Config: TypeAlias = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Settings in TOML: tables data, model, train.")
-]
-Quiet: TypeAlias = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]
-Verbose: TypeAlias = Annotated[bool, typer.Option("-v", "--verbose", help="Say more: a line an epoch.")]
-Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
 
 def _version(wanted: bool) -> None:
@@ -111,6 +82,9 @@ def train(
     freq: Freq = None,
     validation: Validation = None,
     preset: Preset = None,
+    members: Members = None,
+    jobs: Jobs = None,
+    time_limit: TimeLimit = None,
     seed: Seed = None,
     set_: Set = None,
     config: Config = None,
@@ -134,7 +108,9 @@ def train(
 
     messages = Messages(quiet, verbose)
     watcher = TerminalWatcher(messages, keep_interrupted)
-    options = _options(target, time, time_format, id, horizon, lookback, season, freq, validation, seed)
+    options = named(
+        target, time, time_format, id, horizon, lookback, season, freq, validation, members, jobs, time_limit, seed
+    )
     with contextlib.closing(watcher):
         trained = training.train(
             data,
@@ -225,6 +201,9 @@ def backtest(
     freq: Freq = None,
     validation: Validation = None,
     preset: Preset = None,
+    members: Members = None,
+    jobs: Jobs = None,
+    time_limit: TimeLimit = None,
     seed: Seed = None,
     set_: Set = None,
     config: Config = None,
@@ -256,7 +235,21 @@ def backtest(
             preset=preset,
             settings=settings_from(set_ or (), config),
             watcher=watcher,
-            **_options(target, time, time_format, id, horizon, lookback, season, freq, validation, seed),
+            **named(
+                target,
+                time,
+                time_format,
+                id,
+                horizon,
+                lookback,
+                season,
+                freq,
+                validation,
+                members,
+                jobs,
+                time_limit,
+                seed,
+            ),
         )
     messages.say(*([] if run is None else done.table.notes()), *done.notes)
     facts = done.facts(by)
@@ -303,7 +296,7 @@ def inspect(
     elif path is None:
         raise UsageError("inspect takes a run directory, a CSV file, or --options. See: cnnlstm inspect --help")
     else:
-        given = _options(target, time, time_format, id, horizon, lookback, season, freq, validation)
+        given = named(target, time, time_format, id, horizon, lookback, season, freq, validation)
         facts = inspection.inspect(path, **given)
     _report(facts, json)
 
@@ -318,17 +311,6 @@ def _report(facts: dict[str, Any], json: bool) -> None:
         report.draw(facts)
     else:
         _answer(report.to_csv(facts).encode())
-
-
-def _options(*values: Any) -> Options:
-    """The named options as one record, those not given left out."""
-    names = ("target", "time", "time_format", "id", "horizon", "lookback", "season", "freq", "validation", "seed")
-    given: dict[str, Any] = {name: value for name, value in zip(names, values, strict=False) if value not in (None, [])}
-    share = given.get("validation")
-    if share is not None and share >= 1 and share == int(share):
-        given["validation"] = int(share)
-    options: Options = Options(**given)  # type: ignore[typeddict-item]
-    return options
 
 
 def _answer(content: bytes) -> None:

@@ -55,7 +55,7 @@ class Spec:
 
 
 class Options(TypedDict, total=False):
-    """The options of `train` that have a name of their own; the fields of DataSpec, and the seed."""
+    """The options of `train` that have a name of their own: the fields of DataSpec, and some of TrainSpec."""
 
     target: str | Sequence[str]
     time: str | Sequence[str]
@@ -66,17 +66,24 @@ class Options(TypedDict, total=False):
     lookback: int
     horizon: int
     validation: int | float
+    members: int
+    jobs: int
+    time_limit: float
     seed: int
+
+
+TRAIN_OPTIONS = ("members", "jobs", "time_limit", "seed")
 
 
 # Settings that lie under the user's own. Both published networks put right: the last Dense layer is applied, and its
 # output is linear. How the question's was trained was not told: as the answer's, so that only the networks differ.
-_WINDOW = {"channels": "joint", "normalisation": "none", "skip": False, "dropout": 0.0}
+_WINDOW = {"channels": "joint", "normalisation": "none", "skip": False, "dropout": 0.0, "start": "zero"}
+_ALONE = {"members": 1, "refit": False}
 _CONVOLUTION = {"filters": 10, "kernel": 3, "stride": 1, "padding": "causal"}
 _PLAIN = {"activation": "relu", "initializer": "glorot_uniform", "conv_norm": "none", "conv_dropout": 0.0}
 _OUTPUT = {"squeeze": False, "units": 15, "recurrent_dropout": 0.0, "recurrent_norm": "output"}
-_TRAIN = {"batch_size": 32, "loss": "mse", "schedule": "constant", "learning_rate": 0.001}
-_ANSWER = {"dropout_shape": "elementwise", "units": 16}
+_TRAIN = {**_ALONE, "batch_size": 32, "loss": "mse", "schedule": "constant", "learning_rate": 0.001}
+_ANSWER = {"dropout_shape": "elementwise", "units": 16, "conv_dropout": 0.1, "recurrent_dropout": 0.2}
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "default": {},
     "answer": {"data": {"lookback": 21}, "model": _WINDOW | _CONVOLUTION | _ANSWER, "train": _TRAIN},
@@ -92,8 +99,9 @@ def spec_from(options: Options, settings: Mapping[str, Any] | None = None, prese
     for name, keys in (settings or {}).items():
         tables[name] = {**tables.get(name, {}), **keys} if isinstance(keys, Mapping) else keys
     given: dict[str, Any] = {key: value for key, value in options.items() if value not in (None, [], ())}
-    if "seed" in given:
-        tables["train"] = {**tables.get("train", {}), "seed": given.pop("seed")}
+    of_training = {key: given.pop(key) for key in TRAIN_OPTIONS if key in given}
+    if of_training:
+        tables["train"] = {**tables.get("train", {}), **of_training}
     tables["data"] = {**tables.get("data", {}), **given}
     return Spec.from_dict(tables)
 

@@ -19,9 +19,12 @@ from cnnlstm_cli.series.windows import (
     Windows,
     default_kernel,
     default_lookback,
+    joined,
+    lay,
     make_windows,
     scalers,
     split,
+    training_starts,
 )
 
 
@@ -36,6 +39,24 @@ class Task:
     windows: Windows
     judge: Judge
     baselines: Scores
+
+    @property
+    def columns(self) -> int:
+        """How many columns a window of the network has."""
+        return self.table.values.shape[1] if self.spec.model.channels == "joint" else 1
+
+    def fitting(self, windows: Windows) -> Windows:
+        """Windows of this task as the network takes them: its columns side by side where it sees them jointly."""
+        return joined(windows, self.columns) if self.columns > 1 else windows
+
+    def everything(self) -> Windows:
+        """All windows for training, none for validation: what the network is trained anew on."""
+        parts = Split(self.table.lengths, self.table.lengths)
+        lookback, horizon = self.windows.lookback, self.windows.horizon
+        training = training_starts(self.table, parts, lookback, horizon)
+        joint = self.spec.model.channels == "joint"
+        none = training[:0]
+        return lay(self.table, self.scalers, training, none, lookback, horizon, joint=joint)
 
 
 def prepare(data: Data, spec: Spec) -> Task:

@@ -6,11 +6,14 @@ that the specification kept in run.json has no None left where a number was used
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from cnnlstm_cli.errors import UsageError
 
+# What races when none of it is given: the first won on noisy and drifting series, the second on short and regular ones.
+REGULARISED: dict[str, Any] = {"conv_dropout": 0.1, "recurrent_dropout": 0.2, "dropout": 0.3, "start": "zero"}
+LIGHT: dict[str, Any] = {"conv_dropout": 0.0, "recurrent_dropout": 0.1, "dropout": 0.1, "start": "linear"}
 SHORT = 32  # steps: below, pooling has nothing to spare
 
 
@@ -85,7 +88,9 @@ class ModelSpec:
     dropout_shape: Literal["spatial", "elementwise"] = option(
         "spatial", "drop whole filters, or single values", source="Tompson et al. 2015"
     )
-    conv_dropout: float = option(0.1, "rate of the dropout after the convolution", low=0, high=0.9)
+    conv_dropout: float | None = option(
+        None, "rate of the dropout after the convolution; default: by a race", low=0, high=0.9
+    )
     squeeze: bool = option(True, "weigh the filters by squeeze-excite", source="Hu et al. 2018")
     reduction: int = option(4, "squeeze-excite bottleneck: filters // reduction", low=1)
     pooling: Literal["none", "average", "max"] = option("none", "of convolution steps, counted back from the newest")
@@ -96,8 +101,12 @@ class ModelSpec:
     layers: int = option(1, "recurrent layers, one on the other", low=1, high=8)
     bidirectional: bool = option(False, "read the steps both ways", source="Schuster and Paliwal 1997")
     cell_activation: Literal["tanh", "relu"] = option("tanh", "inside the recurrent layer")
-    recurrent_dropout: float = option(
-        0.2, "dropout inside the recurrence, one mask for all steps", low=0, high=0.9, source="Gal and Ghahramani 2016"
+    recurrent_dropout: float | None = option(
+        None,
+        "dropout inside the recurrence, one mask for all steps; default: by a race",
+        low=0,
+        high=0.9,
+        source="Gal and Ghahramani 2016",
     )
     zoneout: float = option(
         0.0, "chance that a unit of an LSTM keeps its state", low=0, high=0.999, source="Krueger et al. 2017"
@@ -105,7 +114,13 @@ class ModelSpec:
     recurrent_norm: Literal["none", "output", "batch", "layer"] = option(
         "none", "batch normalisation after, batch or layer normalisation inside an LSTM", source="Cooijmans, Ba 2016"
     )
-    dropout: float = option(0.3, "dropout after the recurrent layers", low=0, high=0.9, source="Srivastava et al. 2014")
+    dropout: float | None = option(
+        None,
+        "dropout after the recurrent layers; default: by a race",
+        low=0,
+        high=0.9,
+        source="Srivastava et al. 2014",
+    )
     kernel_l1: float = penalty("absolute", "input weights")
     kernel_l2: float = penalty("squared", "input weights")
     recurrent_l1: float = penalty("absolute", "recurrent weights")
@@ -118,7 +133,10 @@ class ModelSpec:
         None, "largest norm of the weights into a unit or filter; default: none", source="Srivastava et al. 2014"
     )
     output: Literal["linear", "relu"] = option("linear", "activation of the forecast")
-    skip: bool = option(True, "add a linear forecast from the window, zero at first", source="Zeng et al. 2023")
+    skip: bool = option(True, "add a linear forecast from the window", source="Zeng et al. 2023")
+    start: Literal["race", "zero", "linear"] = option(
+        "race", "the skip begins at zero, or as the linear model in closed form; default: by a race"
+    )
 
     def __post_init__(self) -> None:
         for wrong, message in self._contradictions():
@@ -139,9 +157,9 @@ class ModelSpec:
                 f"It can be at most {self.kernel}.",
             ),
             (
-                self.recurrent_dropout > 0 and self.cell_activation == "relu",
-                f"model.recurrent_dropout={self.recurrent_dropout:g} with model.cell_activation=relu is unstable: the "
-                "mask scales the kept state up, step by step. Take tanh, or model.recurrent_dropout=0.",
+                bool(self.recurrent_dropout) and self.cell_activation == "relu",
+                f"model.recurrent_dropout={self.recurrent_dropout or 0:g} with model.cell_activation=relu is unstable: "
+                "the mask scales the kept state up, step by step. Take tanh, or model.recurrent_dropout=0.",
             ),
             (
                 self.cell == "gru" and (inside or self.zoneout > 0),
@@ -161,7 +179,7 @@ class ModelSpec:
 
     def warnings(self, lookback: int | None = None) -> list[str]:
         """What is allowed and seldom wise, a line each with its reason; of the pooling once the lookback is known."""
-        alpha = self.dropout_kind == "alpha" and self.conv_dropout > 0
+        alpha = self.dropout_kind == "alpha" and self.conv_dropout != 0
         steps = self.convolution(lookback)[2] if lookback and self.kernel else SHORT
         cases = [
             (
@@ -186,6 +204,19 @@ class ModelSpec:
             ),
         ]
         return [text for applies, text in cases if applies]
+
+    @property
+    def can_start_linear(self) -> bool:
+        """Whether the skip sees what the closed-form linear model does, and can begin as it."""
+        return self.skip and self.normalisation == "standard" and self.output == "linear"
+
+    def candidates(self) -> tuple[ModelSpec, ...]:
+        """The networks that race: with the dropouts and the start that are given, or else of both kinds."""
+        given = {name: getattr(self, name) for name in REGULARISED}
+        settled = {name: value for name, value in given.items() if value not in (None, "race")}
+        courses = (REGULARISED,) if settled else (REGULARISED, LIGHT)
+        stable = {"recurrent_dropout": 0.0} if self.cell_activation == "relu" else {}
+        return tuple(replace(self, **{**course, **stable, **settled}) for course in courses)
 
     def convolution(self, rows: int) -> tuple[int, int, int]:
         """(kernel, stride, steps) of the first convolution over so many rows. `kernel` must be a number."""
@@ -220,6 +251,10 @@ class TrainSpec:
     )
     clipnorm: float = option(5.0, "largest gradient norm", low=1e-9, source="Pascanu et al. 2013")
     patience: int = option(10, "epochs without a better validation loss before training stops", low=1)
+    members: int = option(2, "networks that are averaged where that helps on the validation rows", low=1, high=64)
+    refit: bool = option(True, "train anew on all rows, for as many epochs as the validation rows chose")
+    jobs: int | None = option(None, "networks trained at a time, a core each; default: as many as cores", low=1)
+    time_limit: float | None = option(None, "seconds after which training stops with what it has; default: none", low=1)
     seed: int = option(0, "seed of weights, dropout and shuffling", low=0, high=2**31 - 1)
 
     def __post_init__(self) -> None:

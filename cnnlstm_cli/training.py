@@ -10,31 +10,30 @@ import platform
 import shlex
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cnnlstm_cli import __version__
 from cnnlstm_cli.config import Options, spec_from
 from cnnlstm_cli.errors import UsageError
+from cnnlstm_cli.evaluation import ridge
 from cnnlstm_cli.evaluation.scores import score, score_by
-from cnnlstm_cli.forecast import Run, Session
+from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.planning import Task, prepare
 from cnnlstm_cli.runs.atomic import writing_to
 from cnnlstm_cli.runs.directory import RunDirectory
 from cnnlstm_cli.runs.record import Record
 from cnnlstm_cli.series.reader import Data
-from cnnlstm_cli.series.windows import joined
+from cnnlstm_cli.specs import REGULARISED
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from cnnlstm_cli.network.fit import Epoch, Fit
+    from cnnlstm_cli.network.fit import Epoch
+    from cnnlstm_cli.network.race import Member, Race
 
 PACKAGES = ("keras", "numpy", "onnx", "onnxruntime", "pandas", "tensorflow", "tf2onnx")
 
@@ -47,6 +46,9 @@ class Watcher:
 
     def stepped(self, step: int, steps: int, epoch: Epoch | None) -> None:
         """`step` of `steps` steps are done, `epoch` is the last that was finished."""
+
+    def refitting(self) -> None:
+        """The networks are chosen; they are trained anew on all rows."""
 
     def keep_interrupted(self) -> bool:
         """Ctrl-C came: whether to publish the best weights so far."""
@@ -86,31 +88,45 @@ def train_task(task: Task, run: Path, watcher: Watcher, started: float) -> Run:
 
 
 def _fill(aside: Path, task: Task, watcher: Watcher, started: float) -> Record:
-    """Fit the network and write a complete version into the folder `aside`."""
+    """Choose the networks, train them anew on all rows, and write a complete version into the folder `aside`."""
     try:
-        from cnnlstm_cli.network.build import build
+        from cnnlstm_cli.network.build import average
         from cnnlstm_cli.network.export import export
-        from cnnlstm_cli.network.fit import fit, settled
+        from cnnlstm_cli.network.fit import settled
+        from cnnlstm_cli.network.race import race, refit
     except ModuleNotFoundError as error:
         raise UsageError(
             f"training needs {error.name}, which is not installed here. pip install {error.name}"
         ) from None
 
-    joint = task.spec.model.channels == "joint"
-    windows = joined(task.windows, len(task.table.schema.targets)) if joint else task.windows
-    spec = replace(task.spec, train=settled(task.spec.train, len(windows.training)))
-    task = replace(task, spec=spec)
-    model = build(spec.model, windows.lookback, windows.horizon, windows.values.shape[1], seed=spec.train.seed)
-    fitted = fit(model, windows, spec.train, on_step=watcher.stepped, keep_interrupted=watcher.keep_interrupted)
+    windows = task.fitting(task.windows)
+    train = settled(task.spec.train, len(windows.training))
+    raced = race(task.spec.model, windows, train, task.judge.linear, watcher)
+    task = replace(task, spec=replace(task.spec, model=raced.members[0].spec, train=train))
+    members, refitted = raced.members, False
+    elapsed = time.perf_counter() - started
+    if train.refit and not raced.interrupted and (not train.time_limit or 3 * elapsed < train.time_limit):
+        watcher.refitting()
+        everything = task.everything()
+        linear = None if task.judge.linear is None else ridge.fit(everything)
+        anew = refit(raced.members, task.fitting(everything), train, linear, watcher)
+        if anew is not None:
+            members, refitted = anew, True
+    network = average([member.model for member in members])
     with writing_to(aside.parent.parent):
         (aside / "members").mkdir()
-        model.save(aside / "members" / "0.keras")
-        parity = export(model, aside / "model.onnx")
-        network = (aside / "model.onnx").read_bytes()
-        (aside / "history.csv").write_text(_losses(fitted), encoding="utf-8")
-        facts = _facts(task, fitted, task.judge.in_units(Session(network).validate(windows)))
-        facts |= {"parity": parity, "parameters": model.count_params(), "seconds": time.perf_counter() - started}
-        record = _record(task, network, facts)
+        for number, member in enumerate(members):
+            member.model.save(aside / "members" / f"{number}.keras")
+        parity = export(network, aside / "model.onnx")
+        graph = (aside / "model.onnx").read_bytes()
+        (aside / "history.csv").write_text(_losses(raced.members), encoding="utf-8")
+        facts = _facts(task, raced) | {
+            "refitted": refitted,
+            "parity": parity,
+            "parameters": network.count_params(),
+            "seconds": time.perf_counter() - started,
+        }
+        record = _record(task, graph, facts)
         (aside / "run.json").write_text(record.to_json(), encoding="utf-8")
     return record
 
@@ -128,15 +144,18 @@ def _record(task: Task, network: bytes, facts: Mapping[str, Any]) -> Record:
     )
 
 
-def _facts(task: Task, fitted: Fit, forecast: NDArray[np.float64]) -> dict[str, Any]:
-    """What a reader of run.json wants to know beside what predicting needs; `forecast` of the validation windows."""
+def _facts(task: Task, raced: Race) -> dict[str, Any]:
+    """What a reader of run.json wants to know beside what predicting needs."""
     table, came = task.table, task.judge.came
     training, validation = task.parts.rows()
+    forecast = task.judge.in_units(raced.forecast.transpose(2, 0, 1).reshape(-1, task.windows.horizon))
+    best = raced.members[0].fit
     by_target = score_by("target", forecast, came, table.schema.targets, table.ids)
     return {
         "validation": {"model": score(forecast, came, deviations=True), **task.baselines},
         "error_by_target": {name: scores["mae"] for name, scores in by_target.items()},
-        "epochs": {"run": len(fitted.history), "best": fitted.best, "interrupted": fitted.interrupted},
+        "epochs": {"run": len(best.history), "best": best.best, "interrupted": raced.interrupted},
+        "members": [_member_facts(member) for member in raced.members],
         "rows": {"read": table.read, "used": len(table.values), "training": training, "validation": validation},
         "windows": {"training": len(task.windows.training), "validation": len(task.windows.validation)},
         "mended": table.mended_counts(),
@@ -155,11 +174,19 @@ def _facts(task: Task, fitted: Fit, forecast: NDArray[np.float64]) -> dict[str, 
     }
 
 
-def _losses(fitted: Fit) -> str:
+def _member_facts(member: Member) -> dict[str, Any]:
+    told = {name: getattr(member.spec, name) for name in REGULARISED}
+    fitted = member.fit
+    return {"seed": member.seed, **told, "mae": fitted.validation, "epochs": len(fitted.history), "best": fitted.best}
+
+
+def _losses(members: Sequence[Member]) -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["epoch", "loss", "validation", "seconds"])
-    rows.writerows([e.number, f"{e.loss:.6g}", f"{e.validation:.6g}", f"{e.seconds:.2f}"] for e in fitted.history)
+    rows.writerow(["member", "epoch", "loss", "validation", "seconds"])
+    for number, member in enumerate(members):
+        for e in member.fit.history:
+            rows.writerow([number, e.number, f"{e.loss:.6g}", f"{e.validation:.6g}", f"{e.seconds:.2f}"])
     return text.getvalue()
 
 

@@ -7,7 +7,14 @@ import subprocess
 import sys
 from typing import Any
 
-QUICK = ("--set", "train.epochs=2")  # enough of a training for all that is not about accuracy
+QUICK = (
+    "--set",
+    "train.epochs=2",
+    "--set",
+    "train.refit=false",
+    "--members",
+    "1",
+)  # enough of a training for all that is not about accuracy
 
 
 def command(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:

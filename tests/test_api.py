@@ -17,7 +17,7 @@ from tests.command import command
 from tests.conftest import SAMPLES
 
 AIR = SAMPLES / "air_passengers.csv"
-SETTINGS = {"train": {"epochs": 2}}
+SETTINGS = {"train": {"epochs": 2, "members": 1, "refit": False}}
 
 
 def test_train_predict_inspect_give_the_commands_numbers(air, tmp_path):

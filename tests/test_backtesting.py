@@ -11,7 +11,7 @@ from cnnlstm_cli.errors import DataError, UsageError
 from tests.conftest import SAMPLES
 
 AIR = SAMPLES / "air_passengers.csv"
-QUICK = {"train": {"epochs": 2}}
+QUICK = {"train": {"epochs": 2, "members": 1, "refit": False}}
 COUNTS = pd.read_csv(AIR)["#Passengers"].to_numpy(dtype=float)
 
 

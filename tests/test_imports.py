@@ -19,6 +19,7 @@ PACKAGE = Path(__file__).parent.parent / "cnnlstm_cli"
 FLOORS = [
     {"__main__"},
     {"cli"},
+    {"options"},
     {"render"},
     {"backtesting"},
     {"training", "inspection"},

@@ -39,7 +39,8 @@ def test_joint_columns_are_seen_by_each_other(tmp_path):
     data = pd.read_csv(WEATHER)[["date", "temp_max", "wind"]]
     changed = data.assign(wind=data["wind"].where(data.index < len(data) - 5, 40.0))
     for channels, seen in (("joint", True), ("independent", False)):
-        settings = {"train": {"epochs": 1}, "model": {"channels": channels, "filters": 8, "units": 8}}
+        model = {"channels": channels, "filters": 8, "units": 8, "start": "zero"}
+        settings = {"train": {"epochs": 3, "members": 1}, "model": model}
         run = c.train(data, tmp_path / channels, settings=settings, horizon=3, lookback=28)
         moved = np.abs(run.predict(changed)["temp_max"] - run.predict(data)["temp_max"]).max() > 0
         assert moved == seen

@@ -19,13 +19,15 @@ from cnnlstm_cli.series.windows import Windows
 Scaled: TypeAlias = NDArray[np.float32]
 
 
-def baselines(windows: Windows, first: NDArray[np.int64], seasons: Sequence[int]) -> dict[str, Callable[[], Scaled]]:
-    """Name -> a call that makes the forecast; the linear model only where there are windows to fit it on."""
+def baselines(
+    windows: Windows, first: NDArray[np.int64], seasons: Sequence[int], weights: NDArray[np.float64] | None
+) -> dict[str, Callable[[], Scaled]]:
+    """Name -> a call that makes the forecast; the linear model's where there are `weights` (L, H) of one."""
     made: dict[str, Callable[[], Scaled]] = {"last value": partial(seasonal_naive, windows, 1, first)}
     made |= {f"seasonal naive {season}": partial(seasonal_naive, windows, season, first) for season in seasons}
     made["drift"] = partial(drift, windows, first)
-    if len(windows.training):
-        made["linear"] = partial(linear, windows)
+    if weights is not None:
+        made["linear"] = partial(linear, windows, weights)
     return made
 
 

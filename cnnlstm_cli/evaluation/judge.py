@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from cnnlstm_cli.evaluation.baselines import baselines
 from cnnlstm_cli.evaluation.metrics import naive_scale
+from cnnlstm_cli.evaluation.ridge import fit
 from cnnlstm_cli.evaluation.scores import Actuals, Numbers, Scores, score
 from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.table import Table
-from cnnlstm_cli.series.windows import Index, Windows
+from cnnlstm_cli.series.windows import FEWEST_WINDOWS, Index, Windows
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Judge:
     came   what did come in them
     mean   (m,) of their series' training rows: scaled -> units of the data, with the deviation in `came.scale`
     first  (m,) the row their series begins at
+    linear (L, H) the weights of the linear model, None where there was too little to fit it on
     """
 
     windows: Windows
@@ -30,12 +32,14 @@ class Judge:
     came: Actuals
     mean: Numbers
     first: Index
+    linear: Numbers | None
 
     @classmethod
     def of(
         cls, table: Table, known: Index, fitted: Sequence[Scaler], windows: Windows, seasons: tuple[int, ...]
     ) -> Judge:
         """The judge of windows laid over a table, of whose series the first `known` rows were there to learn from."""
+        weights = fit(windows) if len(windows.training) >= FEWEST_WINDOWS else None
         total = len(table.values)
         column, row = np.divmod(windows.validation, total)
         series = np.searchsorted(table.offsets, row, side="right") - 1
@@ -46,7 +50,8 @@ class Judge:
         values = np.where(table.observed[cells], table.values[cells], np.nan)
         of, by = scale[series, column], mean[series, column]
         came = Actuals(values, column, series, of, naive[series, column])
-        return cls(windows, seasons, came, by, column * total + _first_rows(table)[series, column])
+        first = column * total + _first_rows(table)[series, column]
+        return cls(windows, seasons, came, by, first, weights)
 
     def in_units(self, scaled: NDArray[np.float32]) -> Numbers:
         """(m, H) scaled -> (m, H) in units of the data."""
@@ -55,7 +60,7 @@ class Judge:
 
     def baselines(self) -> Iterator[tuple[str, Numbers]]:
         """Each baseline's name and forecasts, (m, H) in units of the data."""
-        for name, make in baselines(self.windows, self.first, self.seasons).items():
+        for name, make in baselines(self.windows, self.first, self.seasons, self.linear).items():
             yield name, self.in_units(make())
 
     def baseline_scores(self) -> Scores:

@@ -27,9 +27,8 @@ Scaled = NDArray[np.float32]
 Numbers = NDArray[np.float64]
 
 
-def linear(windows: Windows) -> Scaled:
-    """Forecasts of `windows.validation`, (m, H) scaled, by the model fitted on `windows.training`."""
-    weights = fit(windows)
+def linear(windows: Windows, weights: Numbers) -> Scaled:
+    """Forecasts of `windows.validation`, (m, H) scaled, by the model of `weights` (L, H)."""
     made = np.empty((len(windows.validation), windows.horizon), dtype=np.float32)
     done = 0
     for rows, _, mean, deviation in _normalised(windows, windows.validation, ahead=False):
@@ -39,7 +38,7 @@ def linear(windows: Windows) -> Scaled:
 
 
 def fit(windows: Windows) -> Numbers:
-    """The matrix (L, H) that maps normalised lookbacks to normalised targets.
+    """The matrix (L, H) that maps normalised lookbacks to normalised targets, over `windows.training`.
 
     There is no constant: it would be that of a window's deviation, which has no sign.
     """

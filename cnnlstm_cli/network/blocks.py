@@ -72,7 +72,7 @@ def convolve(x: Tensor, spec: ModelSpec, number: int = 1) -> Tensor:
     x = _activate(x, spec, number)
     noise = (None, 1, spec.filters) if spec.dropout_shape == "spatial" else None
     dropout = layers.AlphaDropout if spec.dropout_kind == "alpha" else layers.Dropout
-    return dropout(spec.conv_dropout, noise_shape=noise)(x)
+    return dropout(spec.conv_dropout or 0.0, noise_shape=noise)(x)
 
 
 def _activate(x: Tensor, spec: ModelSpec, number: int) -> Tensor:
@@ -138,14 +138,14 @@ def recur(x: Tensor, spec: ModelSpec) -> Tensor:
         x = _penalise(x, spec)
     if spec.recurrent_norm == "output":
         x = layers.BatchNormalization(name="recurrent_normalisation")(x)
-    return layers.Dropout(spec.dropout)(x)
+    return layers.Dropout(spec.dropout or 0.0)(x)
 
 
 def _recurrent(spec: ModelSpec) -> Callable[..., Any]:
     """A maker of recurrent layers: Keras's own, or ours around the normalised cell where the cell is another."""
     inner = {
         "activation": spec.cell_activation,
-        "recurrent_dropout": spec.recurrent_dropout,
+        "recurrent_dropout": spec.recurrent_dropout or 0.0,
         **_restraints(spec, "kernel", "recurrent", "bias"),
     }
     norm = spec.recurrent_norm if spec.recurrent_norm in ("batch", "layer") else None

@@ -1,8 +1,12 @@
-"""ModelSpec -> keras.Model: the blocks in their order."""
+"""ModelSpec -> keras.Model: the blocks in their order; how it starts; several averaged in one."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from cnnlstm_cli.network import blocks
 from cnnlstm_cli.specs import ModelSpec
@@ -11,11 +15,13 @@ from cnnlstm_cli.specs import ModelSpec
 def build(spec: ModelSpec, lookback: int, horizon: int, channels: int, *, seed: int) -> keras.Model:
     """The untrained CNN-LSTM: scaled (B, L, C) -> scaled (B, H, C), both float32.
 
-    `spec.kernel` must be a number; it is cut to the lookback. `seed` fixes the first weights and every dropout mask
-    after them. Keras draws both from the process's global generators, so those of Python, NumPy and TensorFlow are
-    set as well.
+    `spec.kernel` must be a number; it is cut to the lookback. What `spec` leaves to a race is as its first candidate
+    has it. `seed` fixes the first weights
+    and every dropout mask after them. Keras draws both from the process's global generators, so those of Python, NumPy
+    and TensorFlow are set as well.
     """
     keras.utils.set_random_seed(seed)
+    spec = spec.candidates()[0]
     rows = blocks.lookback_input(lookback, channels)
     normalised, zero, unit = blocks.normalise(rows, spec)
     x = normalised
@@ -26,3 +32,24 @@ def build(spec: ModelSpec, lookback: int, horizon: int, channels: int, *, seed: 
     x = blocks.recur(x, spec)
     x = blocks.forecast(x, normalised, horizon, spec)
     return keras.Model(rows, blocks.denormalise(x, zero, unit), name="cnn_lstm")
+
+
+def start_linear(model: keras.Model, weights: NDArray[np.float64]) -> None:
+    """Lets a network with a skip begin as the linear model of `weights` (L, H): what it learns is what that leaves.
+
+    The head starts at zero, as the skip does otherwise. A network that finds nothing more is then no worse than the
+    linear model, however short the series.
+    """
+    model.get_layer("skip").set_weights([weights])
+    head = model.get_layer("head")
+    head.set_weights([np.zeros_like(weight) for weight in head.get_weights()])
+
+
+def average(members: Sequence[keras.Model]) -> keras.Model:
+    """The mean of the members' forecasts as one network: (B, L, C) -> (B, H, C)."""
+    if len(members) == 1:
+        return members[0]
+    rows = keras.Input(members[0].input_shape[1:], name="lookback")
+    for number, member in enumerate(members):
+        member.name = f"member_{number}"
+    return keras.Model(rows, keras.layers.Average()([member(rows) for member in members]), name="average")

@@ -34,6 +34,7 @@ STEPS_AN_EPOCH = 8  # with so few windows that there would be less, the batch is
 SMALLEST_BATCH = 8  # down to this
 STEPS_A_CALL = 16  # a fraction of a second, so that Ctrl-C is answered at once
 WINDOWS_AN_EPOCH = 262_144  # a thousand steps of 256; of more windows each epoch draws others
+JUDGED = 4_096  # windows whose errors are taken at a time
 VALIDATION_BATCH = 256  # of a single call: there are few validation windows, and they cost a third of a step
 
 OPTIMIZERS: dict[str, Callable[..., Any]] = {
@@ -53,9 +54,9 @@ LOSSES: dict[str, Callable[[Tensor], Tensor]] = {  # of errors (B, H, C), each b
 class Epoch:
     """One pass over the training windows; `number` counts from 1, `seconds` from the start of the training.
 
-    Both on the scaled series: `loss` is what training makes small, penalties included, with dropout and while weights
-    change; `validation` is the mean absolute error, without and after. It is so whatever the loss: the baselines are
-    measured by it, and so are trainings with different losses.
+    Both losses on the scaled series: `loss` is what training makes small, penalties included, with dropout and while
+    weights change; `validation` is the mean absolute error, without and after. It is so whatever the loss: the
+    baselines are measured by it, and so are trainings with different losses. NaN without validation windows.
     """
 
     number: int
@@ -67,10 +68,12 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Fit:
-    """How a training went; `best` is the number of the epoch whose weights the model now holds."""
+    """How a training went; `best` is the number of the epoch whose weights the model now holds, 0 if it was best before
+    the first, and `validation` its validation loss."""
 
     history: tuple[Epoch, ...]
     best: int
+    validation: float
     interrupted: bool
 
 
@@ -117,41 +120,49 @@ def fit(
     *,
     on_step: OnStep | None = None,
     keep_interrupted: Callable[[], bool] = lambda: False,
+    last: int | None = None,
 ) -> Fit:
     """Trains `model`, (B, L, C) -> (B, H, C), in place, and leaves the weights of its best epoch in it.
 
-    `windows` holds at least one training and one validation window. The best epoch is the one with the lowest
-    validation loss; after `spec.patience` epochs without a better one training stops. `on_step(step, steps, epoch)`
-    is called after every compiled call, with the last finished epoch if there is one.
+    `windows` holds at least one training window. The best epoch is the one with the lowest validation loss, the weights
+    it came with among them; after `spec.patience` epochs without a better one training stops. Without validation
+    windows every epoch counts as better than the one before. `last` ends the training after that epoch, on a schedule
+    laid out for all of them. `on_step(step, steps, epoch)` is called after every compiled call, with the last finished
+    epoch if there is one.
 
     A KeyboardInterrupt ends the training: once an epoch is finished and `keep_interrupted()` says so, with what was
     learnt until then; otherwise it is raised again. Raises DataError when a loss is not finite.
     """
+    course = plan(len(windows.training), spec)
+    judge = _judge(model, windows) if len(windows.validation) else None
     history: list[Epoch] = []
-    best: tuple[Epoch, list[NDArray[np.float32]]] | None = None
+    best, lowest, weights = 0, judge() if judge else np.inf, model.get_weights()
     interrupted = False
     try:
-        for epoch in _epochs(model, windows, spec, on_step or (lambda *_: None)):
+        for epoch in _epochs(model, windows, spec, course, judge, on_step or (lambda *_: None)):
             history.append(epoch)
-            if best is None or epoch.validation < best[0].validation:
-                best = epoch, model.get_weights()
-            if epoch.number - best[0].number >= spec.patience:
+            if judge is None or epoch.validation < lowest:
+                best, lowest, weights = epoch.number, epoch.validation, model.get_weights()
+            if epoch.number - best >= spec.patience or epoch.number == last:
                 break
     except KeyboardInterrupt:
-        if best is None or not keep_interrupted():
+        if not history or not keep_interrupted():
             raise
         interrupted = True
-    if best is None:
-        raise ValueError("a training needs at least one epoch")
-    epoch, weights = best
     model.set_weights(weights)
-    return Fit(tuple(history), epoch.number, interrupted)
+    return Fit(tuple(history), best, lowest, interrupted)
 
 
-def _epochs(model: keras.Model, windows: Windows, spec: TrainSpec, on_step: OnStep) -> Iterator[Epoch]:
+def _epochs(
+    model: keras.Model,
+    windows: Windows,
+    spec: TrainSpec,
+    course: Plan,
+    judge: Callable[[], float] | None,
+    on_step: OnStep,
+) -> Iterator[Epoch]:
     """Trains epoch by epoch, each yielded when it is finished and judged."""
-    course = plan(len(windows.training), spec)
-    train, judge = _trainer(model, windows, spec, course), _judge(model, windows)
+    train = _trainer(model, windows, spec, course)
     random = np.random.default_rng(spec.seed)
     started, step, last = time.perf_counter(), 0, None
     for number in range(1, course.epochs + 1):
@@ -160,7 +171,7 @@ def _epochs(model: keras.Model, windows: Windows, spec: TrainSpec, on_step: OnSt
             losses.append(_finite(train(starts), number))
             step += course.steps
             on_step(step, course.total, last)
-        validation = _finite(judge(), number)
+        validation = _finite(judge(), number) if judge else float("nan")
         last = Epoch(number, course.epochs, float(np.mean(losses)), validation, time.perf_counter() - started)
         on_step(step, course.total, last)
         yield last
@@ -209,18 +220,32 @@ def _optimizer(spec: TrainSpec, course: Plan) -> keras.optimizers.Optimizer:
 
 
 def _judge(model: keras.Model, windows: Windows) -> Callable[[], float]:
-    """A compiled call that returns the mean absolute error over the validation windows."""
+    """A call that returns the mean absolute error over the validation windows."""
+    forecasts, rows = forecaster(model, windows), windows.lookback + np.arange(windows.horizon)
+    starts = windows.validation
+
+    def error() -> float:
+        parts = [slice(first, first + JUDGED) for first in range(0, len(starts), JUDGED)]
+        made = forecasts()
+        off = [np.abs(made[part] - windows.values[starts[part, None] + rows]).sum(dtype=np.float64) for part in parts]
+        return float(np.sum(off) / made.size)
+
+    return error
+
+
+def forecaster(model: keras.Model, windows: Windows) -> Callable[[], NDArray[np.float32]]:
+    """A compiled call that returns the forecasts of the validation windows, (m, H, C) scaled."""
     starts = windows.validation
     batch = min(len(starts), VALIDATION_BATCH)
     padded = np.resize(starts, (-(-len(starts) // batch), batch))
     cut = _cutter(windows)
+    compiled = _compiled(lambda batch: model(cut(batch)[0], training=False), padded.shape)
 
-    def errors(starts: Tensor) -> Tensor:
-        lookback, target = cut(starts)
-        return tf.reduce_mean(tf.abs(model(lookback, training=False) - target), axis=(1, 2))
+    def forecasts() -> NDArray[np.float32]:
+        made = compiled(padded)
+        return made.reshape(-1, *made.shape[2:])[: len(starts)]
 
-    compiled = _compiled(errors, padded.shape)
-    return lambda: float(np.mean(np.ravel(compiled(padded))[: len(starts)], dtype=float))
+    return forecasts
 
 
 def _cutter(windows: Windows) -> Callable[[Tensor], tuple[Tensor, Tensor]]:

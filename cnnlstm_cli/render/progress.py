@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -57,12 +58,22 @@ class TerminalWatcher(Watcher):
         """Moves the bar; says each epoch with --verbose."""
         fields: dict[str, Any] = {}
         if epoch is not None:
-            fields["losses"] = f"loss {epoch.loss:.4f}  validation {epoch.validation:.4f} (to beat: {self._baseline})"
+            judged = (
+                ""
+                if math.isnan(epoch.validation)
+                else f"  validation {epoch.validation:.4f} (to beat: {self._baseline})"
+            )
+            fields["losses"] = f"loss {epoch.loss:.4f}{judged}"
             fields["epoch"] = f"epoch {min(epoch.number + 1, epoch.epochs)}/{epoch.epochs}"
             if epoch.number > self._seen:
                 self._seen = epoch.number
                 self._messages.detail(f"epoch {epoch.number}/{epoch.epochs}: {fields['losses']}, {epoch.seconds:.1f} s")
         self._progress.update(self._bar, completed=step, total=steps, **fields)
+
+    def refitting(self) -> None:
+        """The bar begins again."""
+        self._seen = 0
+        self._progress.update(self._bar, completed=0, epoch="all rows", losses="")
 
     def keep_interrupted(self) -> bool:
         """With --keep-interrupted, or when the user on the terminal says y."""

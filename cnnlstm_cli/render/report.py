@@ -161,9 +161,11 @@ def summary_lines(facts: Facts) -> list[str]:
     """What is said when a training is done."""
     epochs, model = facts["epochs"], facts["validation"]["model"]
     stopped = " (interrupted)" if epochs["interrupted"] else ""
+    networks = f"{len(facts['members'])} networks averaged" if len(facts["members"]) > 1 else "1 network"
+    anew = ", then trained on all rows" if facts["refitted"] else ""
     return [
-        f"trained: {epochs['run']} epochs{stopped}, best {epochs['best']}, in {facts['seconds']:.1f} s; "
-        f"{facts['parameters']:,} parameters",
+        f"trained: {epochs['run']} epochs{stopped}, best {epochs['best']}{anew}, in {facts['seconds']:.1f} s; "
+        f"{networks}, {facts['parameters']:,} parameters",
         f"validation: mae {model['mae']:.4f}, mase {model['mase']:.4f}. {verdict(facts['skill'])}",
         *([f"warning: {against}"] if (against := losing(facts)) else []),
         f"published: {facts['run']}, version {facts['version']}",
@@ -181,7 +183,7 @@ def sparkline(values: list[float]) -> str:
 
 def _curve(losses: list[Facts]) -> Iterator[Text]:
     for key, name in (("loss", "training"), ("validation", "validation")):
-        values = [row[key] for row in losses]
+        values = [row[key] for row in losses if row.get("member", 0) == 0]
         if values:
             yield Text(f"{name:>10} loss {sparkline(values)} {values[0]:.4f} -> {min(values):.4f} at best")
 

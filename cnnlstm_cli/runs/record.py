@@ -24,6 +24,8 @@ TOLD = (
     "validation",
     "error_by_target",
     "epochs",
+    "members",
+    "refitted",
     "rows",
     "mended",
     "left_out",

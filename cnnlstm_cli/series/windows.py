@@ -11,7 +11,7 @@ its target, with no gap between them. Letters: L lookback, H horizon, C channels
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -106,10 +106,10 @@ def make_windows(
 
     Raises DataError, saying how many rows are needed, when no series is long enough.
     """
-    training, validation = (
-        np.concatenate(list(starts)) for starts in zip(*_starts(table, parts, lookback, horizon), strict=True)
+    training = training_starts(table, parts, lookback, horizon)
+    windows = lay(
+        table, fitted, training, _validation_starts(table, parts, lookback, horizon), lookback, horizon, joint=joint
     )
-    windows = lay(table, fitted, training, validation, lookback, horizon, joint=joint)
     if len(windows.training) < FEWEST_WINDOWS or not len(windows.validation):
         raise DataError(_too_few(table, parts, lookback, horizon))
     return replace(windows, validation=_thinned(windows.validation, table.values.shape[1] if joint else 1))
@@ -154,14 +154,22 @@ def _thinned(starts: Index, columns: int) -> Index:
     return each.ravel()
 
 
-def _starts(table: Table, parts: Split, lookback: int, horizon: int) -> Iterator[tuple[Index, Index]]:
-    """(training starts, validation starts) of each series, rows of the table."""
-    for start, end, rows in zip(table.offsets, table.offsets[1:], parts.training, strict=False):
-        border = start + rows
-        yield (
-            np.arange(start, border - lookback - horizon + 1),
-            np.arange(max(start, border - lookback), end - lookback - horizon + 1),
-        )
+def training_starts(table: Table, parts: Split, lookback: int, horizon: int) -> Index:
+    """First rows of the windows that lie left of the split, over all series."""
+    starts = [
+        np.arange(start, start + rows - lookback - horizon + 1, dtype=np.int64)
+        for start, rows in zip(table.offsets, parts.training, strict=False)
+    ]
+    return np.concatenate(starts)
+
+
+def _validation_starts(table: Table, parts: Split, lookback: int, horizon: int) -> Index:
+    """First rows of the windows whose target lies right of the split."""
+    starts = [
+        np.arange(max(start, start + rows - lookback), end - lookback - horizon + 1, dtype=np.int64)
+        for start, end, rows in zip(table.offsets, table.offsets[1:], parts.training, strict=False)
+    ]
+    return np.concatenate(starts)
 
 
 def _whole(scaled: NDArray[np.float32], size: int) -> NDArray[np.bool_]:

@@ -45,17 +45,19 @@ def test_of_many_windows_one_of_the_penalties_is_chosen():
 def test_a_noiseless_rhythm_is_carried_on():
     windows = windows_of(5 + 3 * np.sin(np.arange(600) * 2 * np.pi / 12), 24, 12, 400)
     rows = windows.validation[:, None] + 24 + np.arange(12)
-    np.testing.assert_allclose(linear(windows), windows.values[rows, 0], atol=0.02)
+    np.testing.assert_allclose(linear(windows, fit(windows)), windows.values[rows, 0], atol=0.02)
 
 
 @pytest.mark.parametrize(("factor", "offset"), [(1, 40), (7, 0)])
 def test_a_rescaled_series_gets_rescaled_forecasts(factor, offset):
     series = RANDOM.normal(size=400).cumsum()
-    plain, moved = (linear(windows_of(each, 12, 4, 300)) for each in (series, series * factor + offset))
+    both = [windows_of(each, 12, 4, 300) for each in (series, series * factor + offset)]
+    plain, moved = (linear(windows, fit(windows)) for windows in both)
     np.testing.assert_allclose(moved, plain * factor + offset, rtol=1e-3, atol=1e-2)
 
 
 def test_a_constant_window_is_forecast_as_its_constant():
     series = np.concatenate([RANDOM.normal(size=300), np.full(60, 3.5)])
-    made = linear(windows_of(series, 12, 4, 250))
+    windows = windows_of(series, 12, 4, 250)
+    made = linear(windows, fit(windows))
     np.testing.assert_allclose(made[-1], 3.5, atol=1e-4)

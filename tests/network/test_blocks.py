@@ -201,7 +201,10 @@ def test_squeeze_excite_weighs_filters_as_by_hand(random: np.random.Generator) -
 
 
 def test_the_recurrence_returns_its_last_memory_and_drops_only_in_training(random: np.random.Generator) -> None:
-    model, x = model_of(lambda x: blocks.recur(x, ModelSpec(units=9)), 5, 4), random.normal(size=(200, 5, 4))
+    model, x = (
+        model_of(lambda x: blocks.recur(x, ModelSpec(units=9, dropout=0.3)), 5, 4),
+        random.normal(size=(200, 5, 4)),
+    )
     assert model.output_shape == (None, 9)
     assert not np.any(call(model, x) == 0)
     assert np.mean(call(model, x, training=True) == 0) == pytest.approx(0.3, abs=0.05)

@@ -31,6 +31,7 @@ NUMBERS = {
 }
 WORDS = {name: typing.get_args(hint) for name, hint in HINTS.items() if typing.get_origin(hint) is Literal}
 WORDS.pop("channels")  # the caller's: the network sees as many as it is given
+WORDS.pop("start")  # what its weights are set to when it is built
 SWITCHES = {name: (False, True) for name, hint in HINTS.items() if hint is bool}
 VALUES: dict[str, tuple[Any, ...]] = {**NUMBERS, **WORDS, **SWITCHES}
 TINY = {"filters": 4, "kernel": 5, "units": 3}
@@ -105,6 +106,6 @@ def test_a_combination_is_built_trained_saved_and_exported(
 
 
 def test_every_field_that_chooses_is_among_the_values() -> None:
-    sizes = {"filters", "kernel", "reduction", "pool_size", "units", "channels"}
+    sizes = {"filters", "kernel", "reduction", "pool_size", "units", "channels", "start"}
     one_of_each = {"kernel_l2", "recurrent_l1", "bias_l1", "activity_l1"}  # the same regulariser as its twin
     assert set(VALUES) | sizes | one_of_each == {field.name for field in dataclasses.fields(ModelSpec)}

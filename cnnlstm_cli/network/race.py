@@ -1,0 +1,221 @@
+"""Several networks trained at a time, and those kept whose average forecasts the validation rows best.
+
+Each has a thread and, in it, a core: two together take as long as one, while a second core hardly speeds up one
+network of this size (both measured). A member's numbers depend on its seed and candidate alone, not on what runs
+beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeAlias
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnlstm_cli.network.build import build, start_linear
+from cnnlstm_cli.network.fit import Epoch, Fit, fit, forecaster
+from cnnlstm_cli.series.windows import Windows
+from cnnlstm_cli.specs import ModelSpec, TrainSpec
+
+Linear: TypeAlias = "NDArray[np.float64] | None"
+
+SEEDS_APART = 10_007  # so that neighbouring seeds share no member
+MOMENT = 0.1  # seconds between two looks at how far the threads are
+
+
+class Watcher(Protocol):
+    """Who follows a race."""
+
+    def stepped(self, step: int, steps: int, epoch: Epoch | None) -> None:
+        """`step` of `steps` steps of all members are done; `epoch` is the last that the first of them finished."""
+
+    def keep_interrupted(self) -> bool:
+        """Ctrl-C came: whether to go on with the best weights so far."""
+
+
+@dataclass(frozen=True)
+class Race:
+    """The networks kept, the best first, and their average's forecast of the validation windows, (m, H, C) scaled."""
+
+    members: Sequence[Member]
+    forecast: NDArray[np.float32]
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether one of them was ended before its time."""
+        return any(member.fit.interrupted for member in self.members)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A trained network of an average, and how its training went."""
+
+    spec: ModelSpec
+    seed: int
+    model: keras.Model
+    fit: Fit
+
+
+def race(spec: ModelSpec, windows: Windows, train: TrainSpec, linear: Linear, watcher: Watcher) -> Race:
+    """`train.members` networks, the candidates of `spec` in turn, each with a seed of its own; the best first.
+
+    Kept are those whose average does better on the validation windows than without them (Caruana et al. 2004, without
+    repeats). `linear` are the weights (L, H) they start from. Raises KeyboardInterrupt when the watcher does not want
+    what is there by then.
+    """
+    candidates = spec.candidates()
+    entries = [
+        (candidates[number % len(candidates)], (train.seed + number * SEEDS_APART) % 2**31)
+        for number in range(train.members)
+    ]
+    trained = _train(entries, windows, train, linear, watcher, [None] * len(entries), train.time_limit)
+    trained.sort(key=lambda member: member.fit.validation)
+    return _best_average(trained, windows)
+
+
+def refit(
+    members: Sequence[Member], windows: Windows, train: TrainSpec, linear: Linear, watcher: Watcher
+) -> list[Member] | None:
+    """The same networks trained anew on `windows`, which need no validation windows, each up to its best epoch.
+
+    None when it was interrupted: half-trained networks are no match for those that were chosen.
+    """
+    entries = [(member.spec, member.seed) for member in members]
+    lasts = [member.fit.best for member in members]
+    anew = _train(entries, windows, train, linear, watcher, lasts, None)
+    whole = len(anew) == len(members) and not any(member.fit.interrupted for member in anew)
+    return anew if whole else None
+
+
+def _train(
+    entries: Sequence[tuple[ModelSpec, int]],
+    windows: Windows,
+    train: TrainSpec,
+    linear: Linear,
+    watcher: Watcher,
+    lasts: Sequence[int | None],
+    seconds: float | None,
+) -> list[Member]:
+    """Trains each (specification, seed), `jobs` at a time; of those interrupted, the ones that have an epoch."""
+    models = [_built(spec, seed, windows, linear) for spec, seed in entries]  # Keras draws weights from one generator
+    progress = _Progress(len(entries), None if seconds is None else time.monotonic() + seconds)
+
+    def work(number: int) -> Fit:
+        own = replace(train, seed=entries[number][1])
+        if lasts[number] == 0:
+            return Fit((), 0, float("nan"), interrupted=False)
+        return fit(
+            models[number],
+            windows,
+            own,
+            on_step=progress.of(number),
+            keep_interrupted=lambda: True,
+            last=lasts[number],
+        )
+
+    with ThreadPoolExecutor(train.jobs or cores()) as pool:
+        futures = [pool.submit(work, number) for number in range(len(entries))]
+        _follow(futures, progress, watcher)
+    members = [
+        Member(spec, seed, model, future.result())
+        for (spec, seed), model, future in zip(entries, models, futures, strict=True)
+        if not (progress.stopped and isinstance(future.exception(), KeyboardInterrupt))
+    ]
+    if not members:
+        raise KeyboardInterrupt
+    return members
+
+
+def _follow(futures: Sequence[Future[Fit]], progress: _Progress, watcher: Watcher) -> None:
+    """Tells the watcher how far they are until all are done. Ctrl-C, and an error of one, ends all of them."""
+    try:
+        while wait(futures, timeout=MOMENT).not_done:
+            progress.tell(watcher)
+            if any(future.done() and future.exception() for future in futures):
+                progress.stop()
+        progress.tell(watcher)
+    except KeyboardInterrupt:
+        progress.stop()
+        wait(futures)
+        if not watcher.keep_interrupted():
+            raise
+    finally:
+        progress.stop()
+
+
+class _Progress:
+    """How far the members are; written by their threads, read by the main one."""
+
+    def __init__(self, members: int, deadline: float | None) -> None:
+        self._steps = [(0, 1)] * members
+        self._epochs: list[Epoch | None] = [None] * members
+        self._news: deque[Epoch] = deque()
+        self._told: Epoch | None = None
+        self._deadline = deadline
+        self._stop = threading.Event()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the members were told to end."""
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        """Every member ends after its present steps."""
+        self._stop.set()
+
+    def of(self, number: int) -> Callable[[int, int, Epoch | None], None]:
+        """What one member's training calls after its steps."""
+
+        def on_step(step: int, steps: int, epoch: Epoch | None) -> None:
+            known, self._epochs[number] = self._epochs[number], epoch
+            if number == 0 and epoch is not None and epoch is not known:
+                self._news.append(epoch)
+            self._steps[number] = step, steps
+            late = self._deadline is not None and time.monotonic() > self._deadline
+            if self.stopped or (late and known):  # an epoch just told of is not yet in the training's own hands
+                raise KeyboardInterrupt
+
+        return on_step
+
+    def tell(self, watcher: Watcher) -> None:
+        """Steps done and in all; and every epoch that the first member has finished since the last time."""
+        done, total = (sum(part) for part in zip(*self._steps, strict=True))
+        news = [self._news.popleft() for _ in range(len(self._news))]
+        self._told = news[-1] if news else self._told
+        told: Sequence[Epoch | None] = news or [self._told]
+        for epoch in told:
+            watcher.stepped(done, total, epoch)
+
+
+def _built(spec: ModelSpec, seed: int, windows: Windows, linear: Linear) -> keras.Model:
+    model = build(spec, windows.lookback, windows.horizon, windows.values.shape[1], seed=seed)
+    if linear is not None and spec.can_start_linear and spec.start == "linear":
+        start_linear(model, linear)
+    return model
+
+
+def _best_average(trained: Sequence[Member], windows: Windows) -> Race:
+    """From the best on, each next one that lowers the average's error on the validation windows."""
+    rows = windows.lookback + np.arange(windows.horizon)
+    came = windows.values[windows.validation[:, None] + rows]
+    kept: list[Member] = []
+    total, lowest = np.zeros_like(came, dtype=np.float32), np.inf
+    for member in trained:
+        with_it = total + forecaster(member.model, windows)()
+        error = float(np.abs(with_it / (len(kept) + 1) - came).mean(dtype=np.float64))
+        if error < lowest:
+            kept, total, lowest = [*kept, member], with_it, error
+    return Race(kept, (total / len(kept)).astype(np.float32))
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,86 @@
+"""The options that commands share, each defined once, and what they become: the keyword arguments of the API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+from cnnlstm_cli.config import Options
+
+Data: TypeAlias = Annotated[str, typer.Argument(metavar="DATA", help="A CSV file, or - for standard input.")]
+RunPath: TypeAlias = Annotated[Path, typer.Option("--run", metavar="DIR", help="The run directory.")]
+Target: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-t", "--target", metavar="COL", help="Column to forecast; may repeat. Default: every column of numbers."
+    ),
+]
+Time: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COL", help="Time column; may repeat (a date, then an hour or clock). Default: found."),
+]
+TimeFormat: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="FORMAT", help="How it is written, as %d/%m/%Y. Default: found.")
+]
+Id: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="COL", help="Column that tells many series in one file apart.")
+]
+Freq: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="F", help="Step between rows, as h, 15min, D, B, W-SUN, MS, ME. Default: found."),
+]
+Season: TypeAlias = Annotated[
+    list[int] | None, typer.Option(metavar="N", help="Season length in rows; may repeat. Default: found.")
+]
+Horizon: TypeAlias = Annotated[
+    int | None,
+    typer.Option("-H", "--horizon", metavar="N", help="Steps to forecast. Default: by the step between rows."),
+]
+Lookback: TypeAlias = Annotated[
+    int | None, typer.Option("-L", "--lookback", metavar="N", help="Rows the network sees. Default: by the season.")
+]
+Validation: TypeAlias = Annotated[
+    float | None,
+    typer.Option(metavar="N|0.x", help="Rows, or share of them, kept at the end for choosing. Default: 0.2."),
+]
+Preset: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="NAME", help="default, answer or question: what settings start from.")
+]
+Seed: TypeAlias = Annotated[int | None, typer.Option(metavar="N", help="Seed of weights and shuffling. Default: 0.")]
+Members: TypeAlias = Annotated[
+    int | None, typer.Option(metavar="N", help="Networks that are averaged where it helps. Default: 2.")
+]
+Jobs: TypeAlias = Annotated[
+    int | None, typer.Option(metavar="N", help="Networks trained at a time. Default: one a core.")
+]
+TimeLimit: TypeAlias = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="Stop training then, with the best so far. Default: none.")
+]
+Set: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="A setting, as model.filters=32; may repeat. See: inspect --options."
+    ),
+]
+Config: TypeAlias = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Settings in TOML: tables data, model, train.")
+]
+Quiet: TypeAlias = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]
+Verbose: TypeAlias = Annotated[bool, typer.Option("-v", "--verbose", help="Say more: a line an epoch.")]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+
+def named(*values: Any) -> Options:
+    """The named options as one record, those not given left out."""
+    names = (
+        *("target", "time", "time_format", "id", "horizon", "lookback", "season", "freq", "validation"),
+        *("members", "jobs", "time_limit", "seed"),
+    )
+    given: dict[str, Any] = {name: value for name, value in zip(names, values, strict=False) if value not in (None, [])}
+    share = given.get("validation")
+    if share is not None and share >= 1 and share == int(share):
+        given["validation"] = int(share)
+    options: Options = Options(**given)  # type: ignore[typeddict-item]
+    return options

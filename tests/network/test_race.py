@@ -1,0 +1,182 @@
+"""Several networks at a time: which are kept, that threads change no number, how they start and how they end."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnnlstm_cli.errors import DataError
+from cnnlstm_cli.evaluation import ridge
+from cnnlstm_cli.network.build import average, build, start_linear
+from cnnlstm_cli.network.export import export
+from cnnlstm_cli.network.fit import Epoch, fit
+from cnnlstm_cli.network.race import SEEDS_APART, Race, race, refit
+from cnnlstm_cli.series.windows import Windows
+from cnnlstm_cli.specs import LIGHT, REGULARISED, ModelSpec, TrainSpec
+
+SPEC = ModelSpec(filters=8, kernel=6, units=7)
+TWO = TrainSpec(epochs=3, members=2)
+
+
+class Follower:
+    """A watcher that remembers, and answers Ctrl-C as it was told to; it may press it itself."""
+
+    def __init__(self, keep: bool = False, press_after: int | None = None) -> None:
+        self.told: list[tuple[int, int, Epoch | None]] = []
+        self.keep, self.press_after = keep, press_after
+
+    def stepped(self, step: int, steps: int, epoch: Epoch | None) -> None:
+        assert threading.current_thread() is threading.main_thread()
+        self.told.append((step, steps, epoch))
+        if self.press_after is not None and epoch and epoch.number >= self.press_after:
+            raise KeyboardInterrupt
+
+    def keep_interrupted(self) -> bool:
+        return self.keep
+
+
+@pytest.fixture
+def waves(random: np.random.Generator) -> Windows:
+    t = np.arange(900)
+    series = np.sin(t * 2 * np.pi / 12) + 0.5 * np.sin(t * 2 * np.pi / 31) + random.normal(0, 0.05, 900)
+    return Windows(series.astype(np.float32)[:, None], 23, 5, np.arange(600), np.arange(650, 850))
+
+
+def run(windows: Windows, train: TrainSpec = TWO, follower: Follower | None = None, **changes: Any) -> Race:
+    return race(replace(SPEC, **changes), windows, train, ridge.fit(windows), follower or Follower())
+
+
+def came(windows: Windows) -> np.ndarray:
+    return windows.values[windows.validation[:, None] + windows.lookback + np.arange(windows.horizon)]
+
+
+def lookbacks(windows: Windows) -> np.ndarray:
+    return windows.values[windows.validation[:, None] + np.arange(windows.lookback)]
+
+
+def test_the_average_is_of_those_networks_that_make_it_better(random: np.random.Generator) -> None:
+    values = random.normal(size=(300, 1)).astype(np.float32)  # what one network makes of noise, another does not
+    waves = Windows(values, 23, 5, np.arange(60), np.arange(100, 250))
+    raced = run(waves, replace(TWO, members=4), start="zero", dropout=0.1)
+    errors = [member.fit.validation for member in raced.members]
+    assert errors == sorted(errors)
+    forecasts = [np.asarray(member.model(lookbacks(waves))) for member in raced.members]
+    np.testing.assert_allclose(raced.forecast, np.mean(forecasts, axis=0), atol=1e-5)
+    averages = [np.abs(np.mean(forecasts[:k], axis=0) - came(waves)).mean() for k in range(1, len(forecasts) + 1)]
+    assert averages == sorted(averages, reverse=True)
+    assert len(raced.members) > 1
+
+
+def test_threads_change_no_number(waves: Windows) -> None:
+    together, after_each_other = (run(waves, replace(TWO, jobs=jobs)) for jobs in (2, 1))
+    np.testing.assert_array_equal(together.forecast, after_each_other.forecast)
+    assert [m.seed for m in together.members] == [m.seed for m in after_each_other.members]
+
+
+def test_each_candidate_has_its_turn_and_each_member_a_seed_of_its_own(waves: Windows) -> None:
+    entries = {}
+    for members in (1, 2):
+        for member in run(waves, replace(TWO, members=members, seed=4, epochs=1)).members:
+            entries[member.seed] = member.spec
+    assert entries[4].conv_dropout == REGULARISED["conv_dropout"]
+    if 4 + SEEDS_APART in entries:  # kept where it helps
+        assert entries[4 + SEEDS_APART].dropout == LIGHT["dropout"]
+    assert [spec.start for spec in SPEC.candidates()] == ["zero", "linear"]
+    assert [spec.dropout for spec in replace(SPEC, conv_dropout=0.5).candidates()] == [0.3]
+    assert [spec.recurrent_dropout for spec in replace(SPEC, cell_activation="relu").candidates()] == [0, 0]
+
+
+def test_a_network_that_starts_linear_forecasts_as_the_linear_model(waves: Windows) -> None:
+    weights = ridge.fit(waves)
+    model = build(replace(SPEC, **LIGHT), 23, 5, 1, seed=0)
+    assert not np.allclose(model(lookbacks(waves))[:, :, 0], ridge.linear(waves, weights), atol=1e-3)
+    start_linear(model, weights)
+    np.testing.assert_allclose(model(lookbacks(waves))[:, :, 0], ridge.linear(waves, weights), atol=1e-5)
+    before = [np.array(weight) for weight in model.get_weights()]
+    fit(model, replace(waves, validation=waves.validation[:0]), TrainSpec(epochs=1))
+    moved = [np.any(old != new) for old, new in zip(before, model.get_weights(), strict=True)]
+    assert all(moved[place] for place, weight in enumerate(model.weights) if "head" in weight.path)
+    assert all(moved[place] for place, weight in enumerate(model.weights) if "kernel" in weight.path)
+
+
+def test_what_training_does_not_make_better_is_left_as_it_began(random: np.random.Generator) -> None:
+    """Training rows that say the opposite of the validation rows: the start is best, and it is what is kept."""
+    t = np.arange(400)
+    series = np.where(t < 250, np.sin(t), np.sin(2.3 * t) * 3) + random.normal(0, 0.3, 400)
+    windows = Windows(series.astype(np.float32)[:, None], 23, 5, np.arange(200), np.arange(260, 370))
+    raced = run(windows, TrainSpec(epochs=4, members=1, learning_rate=0.05), start="linear", dropout=0.0)
+    (member,) = raced.members
+    assert member.fit.best == 0
+    np.testing.assert_allclose(raced.forecast[:, :, 0], ridge.linear(windows, ridge.fit(windows)), atol=1e-4)
+    anew = refit(raced.members, windows, TrainSpec(epochs=4), ridge.fit(windows), Follower())
+    assert anew is not None
+    np.testing.assert_allclose(anew[0].model(lookbacks(windows)), raced.forecast, atol=1e-4)
+
+
+def test_refitting_is_a_training_on_all_windows_up_to_the_best_epoch(waves: Windows) -> None:
+    train = replace(TWO, epochs=4)
+    raced = run(waves, train, start="zero")
+    everything = replace(waves, training=np.arange(872), validation=np.arange(0))
+    anew = refit(raced.members, everything, train, None, Follower())
+    assert anew is not None
+    for old, new in zip(raced.members, anew, strict=True):
+        model = build(old.spec, 23, 5, 1, seed=old.seed)
+        alone = fit(model, everything, replace(train, seed=old.seed), last=old.fit.best)
+        assert len(alone.history) == len(new.fit.history) == old.fit.best
+        np.testing.assert_array_equal(model(lookbacks(waves)), new.model(lookbacks(waves)))
+        assert np.any(np.asarray(old.model(lookbacks(waves))) != np.asarray(new.model(lookbacks(waves))))
+
+
+def test_the_average_is_one_network_that_exports(waves: Windows, tmp_path: Any) -> None:
+    models = [build(replace(SPEC, **REGULARISED), 23, 5, 1, seed=seed) for seed in range(3)]
+    expected = np.mean([np.asarray(model(lookbacks(waves))) for model in models], axis=0)
+    network = average(models)
+    np.testing.assert_allclose(network(lookbacks(waves)), expected, atol=1e-6)
+    assert network.count_params() == 3 * models[0].count_params()
+    assert export(network, tmp_path / "model.onnx") < 1e-5
+    assert average(models[:1]) is models[0]
+
+
+LONG = TrainSpec(epochs=100_000, patience=100_000, members=2)
+
+
+def test_an_interrupted_race_keeps_what_it_has_when_told_to(waves: Windows) -> None:
+    raced = run(waves, LONG, Follower(keep=True, press_after=2))
+    assert raced.interrupted
+    assert raced.members[0].fit.history
+    with pytest.raises(KeyboardInterrupt):
+        run(waves, LONG, Follower(keep=False, press_after=2))
+    assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
+
+
+def test_an_interrupted_refitting_is_none(waves: Windows) -> None:
+    raced = run(waves, replace(TWO, epochs=1))
+    long = [replace(member, fit=replace(member.fit, best=100_000)) for member in raced.members]
+    everything = replace(waves, validation=np.arange(0))
+    assert refit(long, everything, LONG, None, Follower(keep=True, press_after=1)) is None
+
+
+def test_a_time_limit_ends_a_race_with_what_it_has(waves: Windows) -> None:
+    raced = run(waves, replace(LONG, time_limit=3))
+    assert raced.interrupted
+    assert all(1 <= len(member.fit.history) < 100_000 for member in raced.members)
+
+
+def test_an_error_of_one_member_ends_the_others_and_is_told(waves: Windows) -> None:
+    values = waves.values.copy()
+    values[:100] = np.nan
+    with pytest.raises(DataError, match=r"train\.learning_rate"):
+        run(replace(waves, values=values), LONG, start="zero")
+
+
+def test_progress_adds_up_over_the_members(waves: Windows) -> None:
+    follower = Follower()
+    run(waves, TWO, follower)
+    steps = [step for step, _, _ in follower.told]
+    assert steps == sorted(steps)
+    assert follower.told[-1][0] == follower.told[-1][1] > 0
+    assert follower.told[-1][2].number == 3  # type: ignore[union-attr]
