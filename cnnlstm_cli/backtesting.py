@@ -242,10 +242,9 @@ class _Part:
             np.arange(start, start + rows - lookback - horizon + 1)
             for start, rows in zip(self.table.offsets, self.known, strict=False)
         ]
-        joint = run.record.spec.model.channels == "joint"
-        return lay(
-            self.table, self.fitted, np.concatenate(training).astype(np.int64), judged, lookback, horizon, joint=joint
-        )
+        known, model = np.concatenate(training).astype(np.int64), run.record.spec.model
+        joint = model.channels == "joint"
+        return lay(self.table, self.fitted, known, judged, lookback, horizon, joint=joint, calendar=model.calendar)
 
     def trial(self, run: Run, stride: int) -> _Trial:
         """Everything forecast. Raises DataError when there is no window to judge."""

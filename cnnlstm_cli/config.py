@@ -77,7 +77,14 @@ TRAIN_OPTIONS = ("members", "jobs", "time_limit", "seed")
 
 # Settings that lie under the user's own. Both published networks put right: the last Dense layer is applied, and its
 # output is linear. How the question's was trained was not told: as the answer's, so that only the networks differ.
-_WINDOW = {"channels": "joint", "normalisation": "none", "skip": False, "dropout": 0.0, "start": "zero"}
+_WINDOW = {
+    "channels": "joint",
+    "normalisation": "none",
+    "skip": False,
+    "dropout": 0.0,
+    "start": "zero",
+    "calendar": "none",
+}
 _ALONE = {"members": 1, "refit": False}
 _CONVOLUTION = {"filters": 10, "kernel": 3, "stride": 1, "padding": "causal"}
 _PLAIN = {"activation": "relu", "initializer": "glorot_uniform", "conv_norm": "none", "conv_dropout": 0.0}

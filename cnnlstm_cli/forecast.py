@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.runs.directory import RunDirectory
 from cnnlstm_cli.runs.record import Record
+from cnnlstm_cli.series.calendar import features
 from cnnlstm_cli.series.frequency import Times
 from cnnlstm_cli.series.reader import Data, read_recent
 from cnnlstm_cli.series.scaler import Scaler
@@ -28,7 +30,10 @@ Numbers = NDArray[np.float64]
 
 
 class Session:
-    """A network in ONNX: (N, L, C) scaled lookbacks -> (N, H, C) scaled forecasts, in batches."""
+    """A network in ONNX: (N, L, C) scaled lookbacks -> (N, H, C) scaled forecasts, in batches.
+
+    A network that knows the calendar wants that of the steps ahead, (N, H, K), as well.
+    """
 
     def __init__(self, model: bytes) -> None:
         import onnxruntime as ort  # here, so that looking at a run does not load it
@@ -37,17 +42,20 @@ class Session:
         options.intra_op_num_threads = THREADS
         options.log_severity_level = 4  # what goes wrong is raised; nothing of it belongs on the user's terminal
         self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self._input = self._session.get_inputs()[0].name
+        self._inputs = [each.name for each in self._session.get_inputs()]
 
     @property
     def shape(self) -> tuple[int, int]:
         """(L, H) of the graph."""
         return self._session.get_inputs()[0].shape[1], self._session.get_outputs()[0].shape[1]
 
-    def run(self, lookbacks: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, L, C) float32 -> (N, H, C) float32, both scaled."""
+    def run(self, lookbacks: NDArray[np.float32], calendar: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """(N, L, C), (N, H, K) float32 -> (N, H, C) float32."""
+        given = (lookbacks,) if calendar is None else (lookbacks, calendar)
         parts = [
-            self._session.run(None, {self._input: lookbacks[start : start + BATCH]})[0]
+            self._session.run(
+                None, {name: rows[start : start + BATCH] for name, rows in zip(self._inputs, given, strict=True)}
+            )[0]
             for start in range(0, len(lookbacks), BATCH)
         ]
         return np.concatenate(parts)
@@ -57,11 +65,13 @@ class Session:
 
         Only a batch of lookbacks is copied at a time.
         """
-        rows = np.arange(windows.lookback)
-        starts = windows.validation[:, None]
-        parts = [
-            self.run(windows.values[starts[first : first + BATCH] + rows]) for first in range(0, len(starts), BATCH)
-        ]
+        rows, ahead = np.arange(windows.lookback), windows.lookback + np.arange(windows.horizon)
+        starts, calendar = windows.validation[:, None], windows.calendar
+        parts = []
+        for first in range(0, len(starts), BATCH):
+            some = starts[first : first + BATCH]
+            told = None if calendar is None else calendar[(some + ahead) % len(calendar)]
+            parts.append(self.run(windows.values[some + rows], told))
         return np.concatenate(parts).transpose(2, 0, 1).reshape(-1, windows.horizon)
 
 
@@ -154,7 +164,8 @@ class Run:
         steps = self._steps(horizon)
         table = read_recent(data, self.record.schema, self.record.lookback)
         scaled, fitted, unknown = self._lookbacks(table)
-        ahead = self._ahead(scaled)[:, :steps]
+        times = self._times(table, self.record.horizon)
+        ahead = self._ahead(scaled, times)[:, :steps]
         if not np.isfinite(ahead).all():
             raise DataError(f"{table.name}: no finite forecast comes of these rows. Look at the last of them.")
         values = np.stack(
@@ -162,7 +173,7 @@ class Run:
         )
         scale = np.stack([scaler.scale for scaler in fitted])[:, None, :]
         notes = [f"{len(unknown)} series the run was not trained on (first {unknown[0]!r})"] if unknown else []
-        return Forecast(table, self._times(table, steps), rounded(values, scale), tuple(notes))
+        return Forecast(table, tuple(each[:steps] for each in times), rounded(values, scale), tuple(notes))
 
     def _steps(self, horizon: int | None) -> int:
         most = self.record.horizon
@@ -193,12 +204,15 @@ class Run:
             raise DataError(f"{table.name}: a target has no numbers in its rows. Its last {needed} rows are needed.")
         return scaled, fitted, unknown
 
-    def _ahead(self, scaled: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _ahead(self, scaled: NDArray[np.float32], times: Sequence[Times]) -> NDArray[np.float32]:
         """(series, L, targets) -> (series, H, targets), the targets together or each as a series of its own."""
-        if self.record.spec.model.channels == "joint":
-            return self.session.run(scaled)
+        model = self.record.spec.model
+        calendar = None if model.calendar == "none" else features(np.stack(times), model.calendar)
+        if model.channels == "joint":
+            return self.session.run(scaled, calendar)
         series, rows, targets = scaled.shape
-        alone = self.session.run(scaled.transpose(0, 2, 1).reshape(series * targets, rows, 1))
+        calendar = None if calendar is None else calendar.repeat(targets, axis=0)
+        alone = self.session.run(scaled.transpose(0, 2, 1).reshape(series * targets, rows, 1), calendar)
         return alone.reshape(series, targets, -1).transpose(0, 2, 1)
 
     def _times(self, table: Table, steps: int) -> tuple[Times, ...]:

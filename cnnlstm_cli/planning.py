@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from cnnlstm_cli.config import Spec
 from cnnlstm_cli.errors import UsageError
 from cnnlstm_cli.evaluation.judge import Judge
 from cnnlstm_cli.evaluation.scores import Scores
+from cnnlstm_cli.series.calendar import suggested
 from cnnlstm_cli.series.reader import Data, read_training
 from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.season import default_horizon, find_seasons
@@ -56,7 +58,8 @@ class Task:
         training = training_starts(self.table, parts, lookback, horizon)
         joint = self.spec.model.channels == "joint"
         none = training[:0]
-        return lay(self.table, self.scalers, training, none, lookback, horizon, joint=joint)
+        calendar = self.spec.model.calendar
+        return lay(self.table, self.scalers, training, none, lookback, horizon, joint=joint, calendar=calendar)
 
 
 def prepare(data: Data, spec: Spec) -> Task:
@@ -90,14 +93,29 @@ def settle(table: Table, spec: Spec) -> tuple[Spec, Split]:
         horizon=horizon,
         validation=validation,
     )
-    model = replace(spec.model, kernel=min(lookback, spec.model.kernel or default_kernel(lookback, season)))
+    model = replace(
+        spec.model,
+        kernel=min(lookback, spec.model.kernel or default_kernel(lookback, season)),
+        calendar=_calendar(table, spec.model.calendar),
+    )
     return replace(spec, data=data, model=model), parts
+
+
+def _calendar(table: Table, wanted: str) -> Any:
+    """What of the calendar the network is told. Raises UsageError for a calendar of times that have none."""
+    frequency, times = table.schema.frequency, table.times
+    if wanted == "auto":
+        return suggested(frequency, times.min(), times.max())
+    if wanted != "none" and not frequency.dated:
+        raise UsageError(f"model.calendar={wanted} needs dates, and the rows are counted. Take model.calendar=none.")
+    return wanted
 
 
 def lay_windows(table: Table, spec: Spec, parts: Split) -> Task:
     """The task of a settled specification. Raises DataError when the table has too few rows for it."""
     fitted = scalers(table, parts)
     joint = spec.model.channels == "joint"
-    windows = make_windows(table, parts, fitted, spec.data.settled_lookback, spec.data.settled_horizon, joint=joint)
+    lookback, horizon = spec.data.settled_lookback, spec.data.settled_horizon
+    windows = make_windows(table, parts, fitted, lookback, horizon, joint=joint, calendar=spec.model.calendar)
     judge = Judge.of(table, parts.training, fitted, windows, spec.data.season)
     return Task(table, spec, parts, fitted, windows, judge, judge.baseline_scores())

@@ -12,8 +12,9 @@ from typing import Any, Literal
 from cnnlstm_cli.errors import UsageError
 
 # What races when none of it is given: the first won on noisy and drifting series, the second on short and regular ones.
-REGULARISED: dict[str, Any] = {"conv_dropout": 0.1, "recurrent_dropout": 0.2, "dropout": 0.3, "start": "zero"}
-LIGHT: dict[str, Any] = {"conv_dropout": 0.0, "recurrent_dropout": 0.1, "dropout": 0.1, "start": "linear"}
+REGULARISED: dict[str, Any] = {"conv_dropout": 0.1, "recurrent_dropout": 0.2, "dropout": 0.3}
+LIGHT: dict[str, Any] = {"conv_dropout": 0.0, "recurrent_dropout": 0.1, "dropout": 0.1}
+FEW_WINDOWS = 4_000  # with fewer the light one starts as the linear model; with more, that only led it astray
 SHORT = 32  # steps: below, pooling has nothing to spare
 
 
@@ -132,10 +133,13 @@ class ModelSpec:
     max_norm: float | None = option(
         None, "largest norm of the weights into a unit or filter; default: none", source="Srivastava et al. 2014"
     )
+    calendar: Literal["auto", "none", "day", "week", "year", "day+week", "day+year", "week+year", "day+week+year"] = (
+        option("auto", "what each step ahead is told of its time; by default what the stamps allow")
+    )
     output: Literal["linear", "relu"] = option("linear", "activation of the forecast")
     skip: bool = option(True, "add a linear forecast from the window", source="Zeng et al. 2023")
     start: Literal["race", "zero", "linear"] = option(
-        "race", "the skip begins at zero, or as the linear model in closed form; default: by a race"
+        "race", "the skip begins at zero, or as the linear model; race: on short series one of each"
     )
 
     def __post_init__(self) -> None:
@@ -210,13 +214,18 @@ class ModelSpec:
         """Whether the skip sees what the closed-form linear model does, and can begin as it."""
         return self.skip and self.normalisation == "standard" and self.output == "linear"
 
-    def candidates(self) -> tuple[ModelSpec, ...]:
-        """The networks that race: with the dropouts and the start that are given, or else of both kinds."""
+    def candidates(self, windows: int = FEW_WINDOWS) -> tuple[ModelSpec, ...]:
+        """The networks that race on so many training windows: with the dropouts given, or else of both kinds."""
         given = {name: getattr(self, name) for name in REGULARISED}
-        settled = {name: value for name, value in given.items() if value not in (None, "race")}
-        courses = (REGULARISED,) if settled else (REGULARISED, LIGHT)
+        settled = {name: rate for name, rate in given.items() if rate is not None}
         stable = {"recurrent_dropout": 0.0} if self.cell_activation == "relu" else {}
-        return tuple(replace(self, **{**course, **stable, **settled}) for course in courses)
+        short: Literal["zero", "linear"] = "linear" if windows < FEW_WINDOWS else "zero"
+        courses = [REGULARISED] if settled else [REGULARISED, LIGHT]
+        starts = [short] if settled else ["zero", short]
+        return tuple(
+            replace(self, **{**course, **stable, **settled}, start=start if self.start == "race" else self.start)
+            for course, start in zip(courses, starts, strict=True)
+        )
 
     def convolution(self, rows: int) -> tuple[int, int, int]:
         """(kernel, stride, steps) of the first convolution over so many rows. `kernel` must be a number."""

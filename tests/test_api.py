@@ -119,3 +119,20 @@ def test_a_changed_horizon_is_found_out(air, tmp_path):
     path.write_text(path.read_text().replace('"horizon": 12', '"horizon": 13'))
     with pytest.raises(c.CnnlstmError, match=r"run\.json says \(36, 13\): one of them was changed"):
         c.predict(AIR, tmp_path / "run")
+
+
+def test_the_calendar_of_the_steps_ahead_reaches_the_forecast(tmp_path):
+    """Saturdays are ten times the rest, and the lookback is too short to tell; then a week of stamps is left out."""
+    days = pd.date_range("2023-01-02", periods=400)
+    frame = pd.DataFrame({"day": days, "y": 1.0 + 9 * (days.day_of_week == 5) + 0.01 * (np.arange(400) % 3)})
+    settings = {"train": {"epochs": 40, "members": 1, "learning_rate": 0.01, "batch_size": 32}}
+    run = c.train(frame, tmp_path / "run", settings=settings, lookback=3, horizon=7)
+    assert run.record.spec.model.calendar == "week"
+    for known in (400, 397, 394):
+        made = run.predict(frame[:known])
+        assert (made["y"].idxmax(), made["day"].dt.day_of_week[made["y"].idxmax()]) == (made["y"].idxmax(), 5)
+    backtested = c.backtest(frame, run.path, start=390).frame()
+    first = backtested[backtested["origin"] == days[389]]["y"].to_numpy()
+    np.testing.assert_allclose(first, run.predict(frame[:390])["y"], atol=1e-3)
+    with pytest.raises(c.CnnlstmError, match="needs dates"):
+        c.train(frame[["y"]], tmp_path / "other", settings={"model": {"calendar": "week"}})

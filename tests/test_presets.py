@@ -49,7 +49,7 @@ def test_joint_columns_are_seen_by_each_other(tmp_path):
 def test_validation_forecasts_come_column_by_column(monkeypatch):
     """Whatever the network: the order is that of the stacked windows the judge looks at."""
     session = Session.__new__(Session)
-    monkeypatch.setattr(session, "run", lambda lookbacks: lookbacks[:, -2:], raising=False)
+    monkeypatch.setattr(session, "run", lambda lookbacks, _: lookbacks[:, -2:], raising=False)
     values = np.arange(60, dtype=np.float32).reshape(20, 3)
     found = session.validate(Windows(values, 5, 2, np.arange(3), np.arange(8, 12)))
     expected = [values[start + 3 : start + 5, column] for column in range(3) for start in range(8, 12)]

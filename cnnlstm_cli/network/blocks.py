@@ -2,7 +2,10 @@
 
     lookback -> normalise -> (convolve -> squeeze_excite) x blocks -> pool -> recur -> forecast -> denormalise -> output
 
-Shapes: B windows, L lookback, H horizon, C channels, F filters, T convolution steps, U units. Layers that hold weights
+The calendar of the steps ahead, where there is one, is added between forecast and denormalise.
+
+Shapes: B windows, L lookback, H horizon, C channels, F filters, T convolution steps, U units, K
+calendar numbers. Layers that hold weights
 are named after what they are, so that a saved network can be looked into by name; the second of a kind ends in _2.
 """
 
@@ -28,6 +31,11 @@ SMALLEST_DEVIATION = 1e-5
 def lookback_input(lookback: int, channels: int) -> Tensor:
     """The scaled rows before the forecast, oldest first: (B, L, C) float32."""
     return keras.Input((lookback, channels), name="lookback")
+
+
+def calendar_input(horizon: int, width: int) -> Tensor:
+    """What is known of the time of each step ahead: (B, H, K) float32."""
+    return keras.Input((horizon, width), name="calendar")
 
 
 def normalise(lookback: Tensor, spec: ModelSpec) -> tuple[Tensor, Scale, Scale]:
@@ -211,7 +219,23 @@ def forecast(memory: Tensor, normalised: Tensor, horizon: int, spec: ModelSpec) 
     if spec.skip:
         skip = layers.EinsumDense("blc,lh->bhc", (horizon, channels), kernel_initializer="zeros", name="skip")
         y = layers.Add()([y, skip(normalised)])
-    return keras.activations.get(spec.output)(y)
+    return y
+
+
+def add_calendar(y: Tensor, memory: Tensor, calendar: Tensor) -> Tensor:
+    """Each step's own part, from what is remembered and what its time is: (B, H, C), (B, U), (B, H, K) -> (B, H, C).
+
+    At the head rather than beside the rows of the lookback: there it says what the rows already show. The last layer
+    starts at zero, so that the network begins as if it had no calendar.
+    """
+    horizon, channels = y.shape[1:]
+    told = layers.Dense(32, "selu", kernel_initializer="lecun_normal", name="calendar_told")(calendar)
+    # one dense layer over both, taken apart so that the memory's share is computed once instead of for every step
+    ours = layers.Dense(64, use_bias=False, kernel_initializer="lecun_normal", name="calendar_steps")(told)
+    whole = layers.Dense(64, kernel_initializer="lecun_normal", name="calendar_memory")(memory)
+    mixed = layers.Activation("selu")(layers.Add()([layers.Reshape((1, 64))(whole), ours]))
+    part = layers.EinsumDense("bhd,dc->bhc", (horizon, channels), kernel_initializer="zeros", name="calendar_head")
+    return layers.Add()([y, part(mixed)])
 
 
 def denormalise(y: Tensor, zero: Scale, unit: Scale) -> Tensor:

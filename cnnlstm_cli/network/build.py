@@ -12,9 +12,10 @@ from cnnlstm_cli.network import blocks
 from cnnlstm_cli.specs import ModelSpec
 
 
-def build(spec: ModelSpec, lookback: int, horizon: int, channels: int, *, seed: int) -> keras.Model:
+def build(spec: ModelSpec, lookback: int, horizon: int, channels: int, calendar: int = 0, *, seed: int) -> keras.Model:
     """The untrained CNN-LSTM: scaled (B, L, C) -> scaled (B, H, C), both float32.
 
+    With a `calendar` of so many numbers K the network has a second input, (B, H, K).
     `spec.kernel` must be a number; it is cut to the lookback. What `spec` leaves to a race is as its first candidate
     has it. `seed` fixes the first weights
     and every dropout mask after them. Keras draws both from the process's global generators, so those of Python, NumPy
@@ -30,8 +31,13 @@ def build(spec: ModelSpec, lookback: int, horizon: int, channels: int, *, seed: 
         x = blocks.squeeze_excite(x, spec, number)
     x = blocks.pool(x, spec)
     x = blocks.recur(x, spec)
-    x = blocks.forecast(x, normalised, horizon, spec)
-    return keras.Model(rows, blocks.denormalise(x, zero, unit), name="cnn_lstm")
+    y = blocks.forecast(x, normalised, horizon, spec)
+    inputs = [rows]
+    if calendar:
+        inputs.append(blocks.calendar_input(horizon, calendar))
+        y = blocks.add_calendar(y, x, inputs[1])
+    y = keras.activations.get(spec.output)(y)
+    return keras.Model(inputs if calendar else rows, blocks.denormalise(y, zero, unit), name="cnn_lstm")
 
 
 def start_linear(model: keras.Model, weights: NDArray[np.float64]) -> None:
@@ -49,7 +55,8 @@ def average(members: Sequence[keras.Model]) -> keras.Model:
     """The mean of the members' forecasts as one network: (B, L, C) -> (B, H, C)."""
     if len(members) == 1:
         return members[0]
-    rows = keras.Input(members[0].input_shape[1:], name="lookback")
+    inputs = [keras.Input(each.shape[1:], name=each.name) for each in members[0].inputs]
+    inputs = inputs if len(inputs) > 1 else inputs[0]
     for number, member in enumerate(members):
         member.name = f"member_{number}"
-    return keras.Model(rows, keras.layers.Average()([member(rows) for member in members]), name="average")
+    return keras.Model(inputs, keras.layers.Average()([member(inputs) for member in members]), name="average")

@@ -14,19 +14,20 @@ import onnx
 import onnxruntime
 import tensorflow as tf
 
-INPUT, OUTPUT, BATCH = "lookback", "forecast", "windows"
+OUTPUT, BATCH = "forecast", "windows"
 LARGEST_DIFFERENCE = 1e-4  # on the scaled series; sums in another order differ by 1e-6
 
 
 def export(model: keras.Model, path: Path) -> float:
-    """Writes `model` as ONNX: input "lookback" (B, L, C), output "forecast" (B, H, C), for any number of windows B.
+    """Writes `model` as ONNX: its inputs under their names, output "forecast" (B, H, C), for any number of windows B.
 
     Returns the largest absolute difference to Keras, over windows drawn from N(0, 1). Raises RuntimeError, and leaves
     no file, when it is above LARGEST_DIFFERENCE: the conversion is wrong then, and nothing a user did.
     """
-    shape = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name=INPUT)
+    shapes = [tf.TensorSpec((None, *each.shape[1:]), tf.float32, name=each.name) for each in model.inputs]
     with _quiet_conversion():
-        model.export(path, format="onnx", verbose=False, input_signature=[shape])
+        signature = shapes if len(shapes) == 1 else [shapes]
+        model.export(path, format="onnx", verbose=False, input_signature=signature)
     _name_ends(path)
     difference = _difference(model, path)
     if not difference <= LARGEST_DIFFERENCE:
@@ -57,7 +58,7 @@ def _name_ends(path: Path) -> None:
     for node in graph.node:
         node.output[:] = [OUTPUT if name == graph.output[0].name else name for name in node.output]
     graph.output[0].name = OUTPUT
-    for end in (graph.input[0], graph.output[0]):
+    for end in (*graph.input, graph.output[0]):
         end.type.tensor_type.shape.dim[0].dim_param = BATCH
     onnx.checker.check_model(network)
     onnx.save(network, path)
@@ -66,10 +67,12 @@ def _name_ends(path: Path) -> None:
 def _difference(model: keras.Model, path: Path) -> float:
     """Also for as many windows as steps ahead: a broadcast along the wrong one of two equal axes shows only then."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_inputs()]
     random = np.random.default_rng(0)
     differences = []
     for batch in (1, 33, model.output_shape[1]):
-        lookback = random.standard_normal((batch, *model.input_shape[1:]), dtype=np.float32)
-        (forecast,) = session.run([OUTPUT], {INPUT: lookback})
-        differences.append(np.max(np.abs(forecast - model(lookback, training=False).numpy())))
+        given = [random.standard_normal((batch, *each.shape[1:]), dtype=np.float32) for each in model.inputs]
+        (forecast,) = session.run([OUTPUT], dict(zip(names, given, strict=True)))
+        inputs = given if len(given) > 1 else given[0]
+        differences.append(np.max(np.abs(forecast - model(inputs, training=False).numpy())))
     return float(np.max(differences))

@@ -194,9 +194,9 @@ def _trainer(model: keras.Model, windows: Windows, spec: TrainSpec, course: Plan
     cut = _cutter(windows)
 
     def step(starts: Tensor) -> Tensor:
-        lookback, target = cut(starts)
+        inputs, target = cut(starts)
         with tf.GradientTape() as tape:
-            error = model(lookback, training=True) - target
+            error = model(inputs, training=True) - target
             loss = tf.add_n([tf.reduce_mean(loss_of(error)), *model.losses])  # the penalties of this very call
         optimizer.apply(tape.gradient(loss, weights), weights)
         return loss
@@ -249,13 +249,22 @@ def forecaster(model: keras.Model, windows: Windows) -> Callable[[], NDArray[np.
 
 
 def _cutter(windows: Windows) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    """Cuts windows out of the series by their first rows: (B,) -> lookbacks (B, L, C), targets (B, H, C)."""
+    """Cuts windows out of the series by their first rows: (B,) -> inputs, targets (B, H, C).
+
+    The inputs are the lookbacks (B, L, C), and where there is one the calendar of the targets (B, H, K) beside them.
+    """
     values = tf.constant(windows.values)
+    calendar = None if windows.calendar is None else tf.constant(windows.calendar)
     offsets = tf.range(windows.lookback + windows.horizon, dtype=tf.int64)
 
     def cut(starts: Tensor) -> tuple[Tensor, Tensor]:
-        rows = tf.gather(values, starts[:, None] + offsets)
-        return rows[:, : windows.lookback], rows[:, windows.lookback :]
+        places = starts[:, None] + offsets
+        rows = tf.gather(values, places)
+        lookback, target = rows[:, : windows.lookback], rows[:, windows.lookback :]
+        if calendar is None:
+            return lookback, target
+        ahead = tf.gather(calendar, places[:, windows.lookback :] % len(calendar))
+        return [lookback, ahead], target
 
     return cut
 

@@ -71,7 +71,7 @@ def race(spec: ModelSpec, windows: Windows, train: TrainSpec, linear: Linear, wa
     repeats). `linear` are the weights (L, H) they start from. Raises KeyboardInterrupt when the watcher does not want
     what is there by then.
     """
-    candidates = spec.candidates()
+    candidates = spec.candidates(len(windows.training))
     entries = [
         (candidates[number % len(candidates)], (train.seed + number * SEEDS_APART) % 2**31)
         for number in range(train.members)
@@ -196,7 +196,8 @@ class _Progress:
 
 
 def _built(spec: ModelSpec, seed: int, windows: Windows, linear: Linear) -> keras.Model:
-    model = build(spec, windows.lookback, windows.horizon, windows.values.shape[1], seed=seed)
+    width = 0 if windows.calendar is None else windows.calendar.shape[1]
+    model = build(spec, windows.lookback, windows.horizon, windows.values.shape[1], width, seed=seed)
     if linear is not None and spec.can_start_linear and spec.start == "linear":
         start_linear(model, linear)
     return model

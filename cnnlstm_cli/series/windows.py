@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import DataError
+from cnnlstm_cli.series.calendar import features
 from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.table import Table
 
@@ -41,6 +42,8 @@ class Windows:
     horizon     H
     training    (n,) int64, first rows of the training windows
     validation  (m,) int64, first rows of the windows that are judged
+    calendar    (table's rows, K) float32, what is known of each row's time however far ahead; columns that are stacked
+                one after the other share it. None when nothing is
     """
 
     values: NDArray[np.float32]
@@ -48,6 +51,7 @@ class Windows:
     horizon: int
     training: Index
     validation: Index
+    calendar: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -98,18 +102,25 @@ def scalers(table: Table, parts: Split) -> list[Scaler]:
 
 
 def make_windows(
-    table: Table, parts: Split, fitted: Sequence[Scaler], lookback: int, horizon: int, *, joint: bool = False
+    table: Table,
+    parts: Split,
+    fitted: Sequence[Scaler],
+    lookback: int,
+    horizon: int,
+    *,
+    joint: bool = False,
+    calendar: str = "none",
 ) -> Windows:
     """The windows of a table, each column stacked as a series of its own: C is 1, and all share the network's weights.
 
-    joint  only windows that are whole in every column, column by column in the same order, for `joined`
+    joint     only windows that are whole in every column, column by column in the same order, for `joined`
+    calendar  what the windows carry of it, as `calendar.features` names it
 
     Raises DataError, saying how many rows are needed, when no series is long enough.
     """
     training = training_starts(table, parts, lookback, horizon)
-    windows = lay(
-        table, fitted, training, _validation_starts(table, parts, lookback, horizon), lookback, horizon, joint=joint
-    )
+    validation = _validation_starts(table, parts, lookback, horizon)
+    windows = lay(table, fitted, training, validation, lookback, horizon, joint=joint, calendar=calendar)
     if len(windows.training) < FEWEST_WINDOWS or not len(windows.validation):
         raise DataError(_too_few(table, parts, lookback, horizon))
     return replace(windows, validation=_thinned(windows.validation, table.values.shape[1] if joint else 1))
@@ -124,6 +135,7 @@ def lay(
     horizon: int,
     *,
     joint: bool = False,
+    calendar: str = "none",
 ) -> Windows:
     """Windows that begin at those rows of the table, in every column that is whole there; see `make_windows`."""
     columns = table.values.shape[1]
@@ -135,14 +147,15 @@ def lay(
     if joint:
         whole = np.broadcast_to(whole.all(axis=0), whole.shape)
     flat = [(shift + starts)[whole[:, starts]] for starts in (training, validation)]
-    return Windows(scaled.reshape(-1, 1), lookback, horizon, *flat)
+    told = None if calendar == "none" else features(table.times, calendar)
+    return Windows(scaled.reshape(-1, 1), lookback, horizon, flat[0], flat[1], told)
 
 
 def joined(stacked: Windows, columns: int) -> Windows:
     """The same windows with the columns side by side, C of them, made of those that `make_windows` stacked jointly."""
     side_by_side = np.ascontiguousarray(stacked.values.reshape(columns, -1).T)
-    first = (starts[: len(starts) // columns] for starts in (stacked.training, stacked.validation))
-    return Windows(side_by_side, stacked.lookback, stacked.horizon, *first)
+    training, validation = (starts[: len(starts) // columns] for starts in (stacked.training, stacked.validation))
+    return replace(stacked, values=side_by_side, training=training, validation=validation)
 
 
 def _thinned(starts: Index, columns: int) -> Index:

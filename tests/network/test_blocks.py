@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cnnlstm_cli.network import blocks
+from cnnlstm_cli.network.build import build
 from cnnlstm_cli.specs import ModelSpec
 
 
@@ -288,12 +289,14 @@ def test_recurrent_layers_stack_and_read_both_ways(cell: str, norm: str) -> None
 
 
 def test_a_relu_output_stops_at_zero_and_the_linear_one_does_not(random: np.random.Generator) -> None:
-    memory, rows = keras.Input((4,)), keras.Input((6, 2))
-    outputs = [blocks.forecast(memory, rows, 3, ModelSpec(output=output)) for output in ("linear", "relu")]
-    linear, cut = (keras.Model([memory, rows], y) for y in outputs)
-    cut.set_weights([random.normal(size=weight.shape) for weight in linear.weights])
-    linear.set_weights(cut.get_weights())
-    x = [random.normal(size=shape).astype(np.float32) for shape in ((50, 4), (50, 6, 2))]
+    of = {"filters": 4, "kernel": 3, "units": 4, "normalisation": "none"}
+    linear, cut = (build(ModelSpec(**of, output=output), 6, 3, 2, 3, seed=0) for output in ("linear", "relu"))
+    weights = [random.normal(0, 0.5, weight.shape) for weight in linear.weights]
+    for model in (linear, cut):
+        for weight, values in zip(model.weights, weights, strict=True):
+            if weight.dtype == "float32":
+                weight.assign(np.abs(values) if weight.name == "moving_variance" else values)
+    x = [random.normal(size=shape).astype(np.float32) for shape in ((50, 6, 2), (50, 3, 3))]
     assert np.min(linear(x)) < -0.5
     np.testing.assert_array_equal(cut(x), np.maximum(linear(x), 0))
 

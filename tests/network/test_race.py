@@ -85,14 +85,16 @@ def test_each_candidate_has_its_turn_and_each_member_a_seed_of_its_own(waves: Wi
     assert entries[4].conv_dropout == REGULARISED["conv_dropout"]
     if 4 + SEEDS_APART in entries:  # kept where it helps
         assert entries[4 + SEEDS_APART].dropout == LIGHT["dropout"]
-    assert [spec.start for spec in SPEC.candidates()] == ["zero", "linear"]
+    assert [spec.start for spec in SPEC.candidates(600)] == ["zero", "linear"]
+    assert [spec.start for spec in SPEC.candidates(60_000)] == ["zero", "zero"]
+    assert {spec.start for spec in replace(SPEC, start="linear").candidates(60_000)} == {"linear"}
     assert [spec.dropout for spec in replace(SPEC, conv_dropout=0.5).candidates()] == [0.3]
     assert [spec.recurrent_dropout for spec in replace(SPEC, cell_activation="relu").candidates()] == [0, 0]
 
 
 def test_a_network_that_starts_linear_forecasts_as_the_linear_model(waves: Windows) -> None:
     weights = ridge.fit(waves)
-    model = build(replace(SPEC, **LIGHT), 23, 5, 1, seed=0)
+    model = build(replace(SPEC, **LIGHT, start="linear"), 23, 5, 1, seed=0)
     assert not np.allclose(model(lookbacks(waves))[:, :, 0], ridge.linear(waves, weights), atol=1e-3)
     start_linear(model, weights)
     np.testing.assert_allclose(model(lookbacks(waves))[:, :, 0], ridge.linear(waves, weights), atol=1e-5)

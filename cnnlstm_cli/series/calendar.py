@@ -1,0 +1,61 @@
+"""The calendar of a time, as numbers a network can use: known as far ahead as anyone likes.
+
+day   time of day: sine and cosine, once and twice a day
+week  weekday: one of seven is 1
+year  day of the year: sine and cosine, once and twice a year
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cnnlstm_cli.series.frequency import Frequency, Times
+
+SIZES = {"day": 4, "week": 7, "year": 4}
+YEARS_NEEDED = 2  # of rows, before a season of a year can be told from a trend
+DAYS_A_YEAR = 365.2425
+LONGEST_STEP = 32  # days: a month; of longer steps a year has too few
+
+
+def suggested(frequency: Frequency, first: Any, last: Any) -> str:
+    """What of the calendar can matter for rows from `first` to `last`: `day+week+year`, parts of it, or `none`."""
+    if not frequency.dated:
+        return "none"
+    rows = frequency.rows_per_day
+    step = frequency.after(first, 1)[0] - first
+    years = (last - first) / np.timedelta64(1, "D") / DAYS_A_YEAR
+    daily = step <= np.timedelta64(1, "D") or frequency.alias == "B"
+    parts = {
+        "day": rows is not None and rows > 1,
+        "week": daily,
+        "year": years >= YEARS_NEEDED and step <= np.timedelta64(LONGEST_STEP, "D"),
+    }
+    return "+".join(name for name, wanted in parts.items() if wanted) or "none"
+
+
+def width(parts: str) -> int:
+    """How many numbers a time is told in."""
+    return sum(SIZES[part] for part in parts.split("+") if part in SIZES)
+
+
+def features(times: Times, parts: str) -> NDArray[np.float32]:
+    """Times (...) -> (..., K), the parts side by side in the order they are named."""
+    stamps = pd.DatetimeIndex(np.ravel(times).astype("datetime64[us]"))
+    day = (stamps - stamps.normalize()) / pd.Timedelta(days=1)
+    made = {
+        "day": lambda: _waves(np.asarray(day)),
+        "week": lambda: np.eye(7)[stamps.day_of_week],
+        "year": lambda: _waves((np.asarray(stamps.day_of_year) - 1 + np.asarray(day)) / DAYS_A_YEAR),
+    }
+    columns = np.concatenate([made[part]() for part in parts.split("+")], axis=1)
+    return columns.astype(np.float32).reshape(*np.shape(times), -1)
+
+
+def _waves(phase: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) in cycles -> (n, 4)."""
+    turns = 2 * np.pi * phase[:, None] * np.array([1, 2])
+    return np.concatenate([np.sin(turns), np.cos(turns)], axis=1)
