@@ -28,7 +28,8 @@ check:
 docs:
     {{python}} -m tests.readme
 
-# What the README measures: accuracy on validation rows, and the time of a forecast.
+# What the README measures, on the sample files: accuracy, the time of a forecast, the pace of a training.
 bench:
-    {{python}} -m tests.benchmarks.validation
+    {{python}} -m tests.benchmarks.accuracy sample_data
     {{python}} -m tests.benchmarks.predict
+    {{python}} -m tests.benchmarks.speed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ from cnnlstm_cli.planning import lay_windows, settle
 from cnnlstm_cli.series.reader import Data, read_history, read_training
 from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.table import Table
-from cnnlstm_cli.series.windows import Index, Windows, joined, lay
+from cnnlstm_cli.series.windows import Index, Split, Windows, joined, lay, training_starts
 from cnnlstm_cli.training import Watcher, train_task
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
 
 SHARE = 0.2  # of the rows, at the end, unless told otherwise
 FOLDS = 4
-DEVIATIONS = "standard deviations of the rows known at first"
+MOST_STRIDE = 10**12
+DEVIATIONS = "standard deviations of the rows trained on"
+ISO = re.compile(r"\d{4}-\d{2}(-\d{2}.*)?")
+WHOLE = re.compile(r"-?[0-9]{1,12}")
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ class Backtest:
     def scores_by(self, by: By) -> dict[str, Scores]:
         """The same of each target, series or step: name -> forecaster -> metrics."""
         schema = self.table.schema
+        if by == "id" and not schema.id:
+            raise UsageError("--by id: there is one series. Name the column that tells many apart with --id.")
         found: dict[str, Scores] = {}
         for name, made in self.forecasts.items():
             for part, metrics in score_by(by, made, self.came, schema.targets, self.table.ids).items():
@@ -146,6 +152,7 @@ def backtest(
 
     Raises UsageError, InputError or DataError; nothing is written.
     """
+    stride = min(stride, MOST_STRIDE)
     if stride < 1 or (folds is not None and folds < 1):
         raise UsageError("--stride and --folds must be 1 or more.")
     if run is None:
@@ -161,16 +168,15 @@ def _published(data: Data, run: Run, start: str | int | None, stride: int) -> Ba
     table = read_history(data, run.record.schema)
     horizon, lookback = run.record.horizon, run.record.lookback
     known = _known(table, start, horizon)
+    past = table.until(known)
     fitted = [
-        run.record.scalers.get(name) or Scaler.fit(table.values[first : first + rows])
-        for name, first, rows in zip(table.ids, table.offsets, known, strict=False)
+        run.record.scalers.get(name) or Scaler.fit(past.values[first:end])
+        for name, first, end in zip(table.ids, past.offsets, past.offsets[1:], strict=False)
     ]
-    part = _Part(table, known, table.lengths, fitted, run.record.spec.data.season)
+    part = _Part(table, known, known, table.lengths, fitted, run.record.spec.data.season)
     trial = part.trial(run, stride)
-    seen = run.record.facts["data"].get("last_time", "")
-    first = table.times[table.offsets[:-1] + np.maximum(known - 1, 0)].min()
     notes = _left_out(trial, part, stride)
-    if str(first) < seen and table.schema.time.kind != "row":
+    if _seen(table, trial.origins, run.record.facts["data"].get("last_time")):
         notes.append(
             f"the run was trained, and its epoch chosen, on rows up to {run.record.facts['data']['last']}: before that "
             "these scores are better than on rows it never saw. Name a later --from, or leave out --run to train anew."
@@ -186,15 +192,15 @@ def _refitted(
     known = _known(table, start, horizon)
     settled = settle(table.until(known), replace(spec, data=replace(spec.data, horizon=horizon)))[0]
     origins = table.lengths - horizon + 1 - known  # of each series
-    if stride * folds > origins.max():
-        folds = max(1, int(origins.max()) // stride)
+    stride = min(stride, int(origins.max()))
+    wanted, folds = folds, min(folds, max(1, int(origins.max()) // stride))
     borders = [known + origins * number // folds for number in range(folds)] + [table.lengths - horizon + 1]
-    trials, notes = [], []
+    trials, notes = [], [] if folds == wanted else [f"{folds} folds instead of {wanted}: there are no more origins"]
     for first, end in itertools.pairwise(borders):
         task = lay_windows(*_settled_again(table.until(first), settled))
         with tempfile.TemporaryDirectory() as folder:
             run = train_task(task, Path(folder, "run"), watcher or Watcher(), time.perf_counter())
-            part = _Part(table, first, end + horizon - 1, task.scalers, task.spec.data.season)
+            part = _Part(table, known, first, end + horizon - 1, task.scalers, task.spec.data.season)
             trials.append(part.trial(run, stride))
         notes += _left_out(trials[-1], part, stride)
     return _gathered(table, trials, known, settled.data.settled_lookback, notes)
@@ -216,9 +222,13 @@ class _Trial:
 
 @dataclass(frozen=True)
 class _Part:
-    """The origins of one model: rows known .. end of each series, with the scalers it was trained with."""
+    """The origins of one model: rows known .. ends of each series, with the scalers it was trained with.
+
+    They are as many rows apart as --stride says, counted from `start`, whatever part they fall in.
+    """
 
     table: Table
+    start: Index
     known: Index
     ends: Index
     fitted: Sequence[Scaler]
@@ -226,25 +236,26 @@ class _Part:
 
     def origins(self, lookback: int, horizon: int, stride: int) -> Index:
         """The first rows of windows whose first target is every `stride`-th row from `known` on, if it has a past."""
-        ahead = [
-            start + np.arange(max(rows, lookback + (rows - lookback) % stride), end - horizon + 1, stride) - lookback
-            for start, rows, end in zip(self.table.offsets, self.known, self.ends, strict=False)
-        ]
+        ahead = []
+        for offset, start, rows, end in zip(self.table.offsets, self.start, self.known, self.ends, strict=False):
+            least = max(rows, lookback)
+            ahead.append(offset + np.arange(least + (start - least) % stride, end - horizon + 1, stride) - lookback)
         firsts: Index = np.concatenate(ahead).astype(np.int64)
         return firsts
 
     def windows(self, run: Run, stride: int) -> Windows:
-        """The judged windows, and for the linear baseline those that were known."""
-        lookback, horizon = run.record.lookback, run.record.horizon
+        """The judged windows."""
+        model, lookback, horizon = run.record.spec.model, run.record.lookback, run.record.horizon
         judged = self.origins(lookback, horizon, stride)
         judged = judged[self.table.observed[judged + lookback - 1].all(axis=1)]
-        training = [
-            np.arange(start, start + rows - lookback - horizon + 1)
-            for start, rows in zip(self.table.offsets, self.known, strict=False)
-        ]
-        known, model = np.concatenate(training).astype(np.int64), run.record.spec.model
         joint = model.channels == "joint"
-        return lay(self.table, self.fitted, known, judged, lookback, horizon, joint=joint, calendar=model.calendar)
+        return lay(self.table, self.fitted, judged[:0], judged, lookback, horizon, joint=joint, calendar=model.calendar)
+
+    def known_windows(self, past: Table, run: Run) -> Windows:
+        """The windows of what was known, for the linear baseline."""
+        lookback, horizon = run.record.lookback, run.record.horizon
+        starts = training_starts(past, Split(past.lengths, past.lengths), lookback, horizon)
+        return lay(past, self.fitted, starts, starts[:0], lookback, horizon)
 
     def trial(self, run: Run, stride: int) -> _Trial:
         """Everything forecast. Raises DataError when there is no window to judge."""
@@ -255,7 +266,8 @@ class _Part:
                 f"{self.table.name}: no origin to forecast from: none has {run.record.lookback} rows without a hole "
                 f"before it and {run.record.horizon} after. Give at least {needed} rows, or another --from."
             )
-        judge = Judge.of(self.table, self.known, self.fitted, windows, self.seasons)
+        past = self.table.until(self.known)
+        judge = Judge.of(self.table, past, self.fitted, windows, self.seasons, self.known_windows(past, run))
         joint = run.record.spec.model.channels == "joint"
         seen = joined(windows, self.table.values.shape[1]) if joint else windows
         forecasts = {"model": judge.in_units(run.session.validate(seen)), **dict(judge.baselines())}
@@ -263,10 +275,21 @@ class _Part:
         return _Trial(origins, judge.came, forecasts)
 
 
+def _seen(table: Table, origins: Index, last: str | None) -> bool:
+    """Whether a run that was trained on rows up to the time `last` has seen some of what follows the origins."""
+    if last is None:
+        return False
+    first = table.times[origins].min()
+    return bool(first < (np.datetime64(last) if table.schema.time.dated else int(last)))
+
+
 def _left_out(trial: _Trial, part: _Part, stride: int) -> list[str]:
     """How many origins were passed over, in words."""
     horizon = trial.came.values.shape[1]
-    wanted = sum(len(range(rows, end - horizon + 1, stride)) for rows, end in zip(part.known, part.ends, strict=True))
+    wanted = sum(
+        len(range(rows + (start - rows) % stride, end - horizon + 1, stride))
+        for start, rows, end in zip(part.start, part.known, part.ends, strict=True)
+    )
     gone = wanted - len(np.unique(trial.origins))
     if not gone:
         return []
@@ -289,33 +312,52 @@ def _gathered(table: Table, trials: Sequence[_Trial], known: Index, lookback: in
 
 
 def _known(table: Table, start: str | int | None, horizon: int) -> Index:
-    """Rows known before the first forecast, of each series. Raises UsageError when none is left to forecast."""
+    """Rows known before the first forecast, of each series, at least 1.
+
+    Raises UsageError when none is left to forecast, or DataError when there are too few rows anyway.
+    """
     if start is None:
         known = np.minimum(np.round(table.lengths * (1 - SHARE)).astype(np.int64), table.lengths - horizon)
+        if (known < 1).all():
+            raise DataError(f"{table.name} has {table.lengths.max():,} rows, too few to forecast {horizon} of them.")
     else:
         known = np.array(list(_rows_before(table, start)), dtype=np.int64)
     if not ((known > 0) & (known <= table.lengths - horizon)).any():
         raise UsageError(
-            f"--from {start if start is not None else '(four fifths)'} leaves no origin: of {table.lengths.max():,} "
-            f"rows at least one must be known before it and {horizon} (the horizon) come after."
+            f"--from {start} leaves no origin: of {table.lengths.max():,} rows at least one must be known before it "
+            f"and {horizon} (the horizon) come after."
         )
-    at_least_one: Index = np.maximum(known, 1)
-    return at_least_one
+    clipped: Index = np.clip(known, 1, table.lengths)
+    return clipped
 
 
 def _rows_before(table: Table, start: str | int) -> Iterator[int]:
-    """How many rows of each series are known at `start`."""
+    """How many rows of each series are known at `start`: a number, a stamp as the data writes it, or an ISO one."""
     text = str(start).strip()
-    if text.lstrip("-").isdigit():
+    if WHOLE.fullmatch(text):
         yield from (int(text) if int(text) >= 0 else int(rows) + int(text) for rows in table.lengths)
         return
-    if not table.schema.time.dated:
-        raise UsageError(f"--from {start}: the time is counted, so give a number of rows.")
-    try:
-        moment = np.datetime64(pd.Timestamp(text).tz_localize(None), "us")
-    except ValueError:
+    moment = _moment(table, text)
+    if moment is None:
         raise UsageError(
-            f"--from {start}: neither a stamp nor a number of rows. Write 2012-07-01 00:00, or 8640."
-        ) from None
+            f"--from {start}: neither a stamp nor a number of rows. Write one of the data's, 2012-07-01 00:00, or 8640."
+        )
     for first, end in zip(table.offsets, table.offsets[1:], strict=False):
         yield int(np.searchsorted(table.times[first:end], moment, side="right"))
+
+
+def _moment(table: Table, text: str) -> Any:
+    """The time that a text means; None where it means none."""
+    if not table.schema.time.dated:
+        return None
+    written = table.schema.time.write(table.times)
+    for place, cells in enumerate(zip(*written.values(), strict=True)):
+        if " ".join(cells) == text:
+            return table.times[place]
+    if not ISO.fullmatch(text):
+        return None
+    try:
+        stamp = pd.Timestamp(text)
+    except ValueError:
+        return None
+    return np.datetime64(stamp if stamp.tz is None else stamp.tz_convert(None), "us")

@@ -156,8 +156,8 @@ def predict(
     from cnnlstm_cli.forecast import Run
     from cnnlstm_cli.render.output import write_forecast
 
-    if output and output.exists() and data != "-" and Path(data).exists() and output.samefile(data):
-        raise UsageError(f"-o {output} is the data itself. Name another file, or append: predict ... >> {output}")
+    if output and str(output) != "-":
+        _refuse_to_write(output, data, run)
     made = Run.open(run, version_id).forecast(data, horizon)
     Messages(quiet).say(*made.table.notes(), *made.notes)
     content = write_forecast(made, format, long=long, header=not no_header, as_input=dialect == "input")
@@ -223,6 +223,8 @@ def backtest(
     from cnnlstm_cli.render.output import forecast_csv
     from cnnlstm_cli.render.progress import TerminalWatcher
 
+    if forecasts:
+        _refuse_to_write(forecasts, data, run)
     messages = Messages(quiet, verbose)
     watcher = TerminalWatcher(messages, once=True)
     with contextlib.closing(watcher):
@@ -299,6 +301,16 @@ def inspect(
         given = named(target, time, time_format, id, horizon, lookback, season, freq, validation)
         facts = inspection.inspect(path, **given)
     _report(facts, json)
+
+
+def _refuse_to_write(output: Path, data: str, run: Path | None) -> None:
+    """Before any work is done. Raises UsageError for the data or the run, OutputError where there is no folder."""
+    if output.exists() and data != "-" and Path(data).exists() and output.samefile(data):
+        raise UsageError(f"{output} is the data itself. Name another file, or append: predict ... >> {output}")
+    if run and run.resolve() in output.resolve().parents:
+        raise UsageError(f"{output} lies in the run directory. Name a file elsewhere.")
+    if not output.parent.is_dir() or output.is_dir():
+        raise OutputError(f"can't write {output}: {'it is' if output.is_dir() else 'there is no such'} directory.")
 
 
 def _report(facts: dict[str, Any], json: bool) -> None:

@@ -117,5 +117,5 @@ def lay_windows(table: Table, spec: Spec, parts: Split) -> Task:
     joint = spec.model.channels == "joint"
     lookback, horizon = spec.data.settled_lookback, spec.data.settled_horizon
     windows = make_windows(table, parts, fitted, lookback, horizon, joint=joint, calendar=spec.model.calendar)
-    judge = Judge.of(table, parts.training, fitted, windows, spec.data.season)
+    judge = Judge.of(table, table.until(parts.training), fitted, windows, spec.data.season, windows)
     return Task(table, spec, parts, fitted, windows, judge, judge.baseline_scores())

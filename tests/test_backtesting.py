@@ -8,6 +8,8 @@ import pytest
 
 import cnnlstm_cli as c
 from cnnlstm_cli.errors import DataError, UsageError
+from cnnlstm_cli.series.reader import read_training
+from cnnlstm_cli.specs import DataSpec
 from tests.conftest import SAMPLES
 
 AIR = SAMPLES / "air_passengers.csv"
@@ -115,6 +117,91 @@ def test_rows_that_the_run_has_seen_are_said_to_be_so(air):
     more = [str(month)[:7] for month in pd.period_range("1961-01", "1963-12", freq="M")]
     longer = pd.concat([longer, pd.DataFrame({"Month": more, "#Passengers": COUNTS[-36:]})])
     assert not c.backtest(longer, air, start="1960-12").notes
+
+
+def daily(rows: int, seed: int = 0) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    days = pd.date_range("2020-01-02", periods=rows)
+    return pd.DataFrame({"day": days, "y": 10 + np.sin(np.arange(rows)) + random.normal(0, 0.2, rows)})
+
+
+@pytest.mark.parametrize("start", [118, 119, 120, 121, 122])
+def test_training_anew_sees_nothing_after_the_origin_not_even_through_a_mended_gap(start):
+    frame = daily(160)
+    frame.loc[118:120, "y"] = np.nan
+    other = frame.copy()
+    other.loc[start:, "y"] = other.loc[start:, "y"] * 3 + 1000
+    options = {"start": start, "horizon": 5, "lookback": 14, "season": 7, "folds": 1, "settings": QUICK}
+    made, there = c.backtest(frame, **options), c.backtest(other, **options)
+    first = np.intersect1d(made.origins, there.origins)[0]
+    if start > 121:
+        assert first == start - 1
+    for name in ("model", "linear", "seasonal naive 7", "drift"):
+        here = made.forecasts[name][made.origins == start - 1]
+        np.testing.assert_allclose(here, there.forecasts[name][there.origins == start - 1], rtol=1e-5)
+    assert made.came.naive[0] == pytest.approx(there.came.naive[0])
+    assert made.came.scale[0] == pytest.approx(there.came.scale[0])
+
+
+def test_rows_filled_towards_a_later_one_are_unknown_again_before_it():
+    table = read_training(daily(30).assign(y=lambda f: f["y"].where(~f.index.isin([10, 11]))), DataSpec())
+    assert not np.isnan(table.values).any()
+    assert np.isnan(table.until(np.array([12])).values[:, 0]).tolist() == [False] * 10 + [True] * 2
+    assert not np.isnan(table.until(np.array([13])).values).any()
+
+
+def test_a_start_beyond_a_short_series_leaves_that_one_out_and_the_others_as_they_are(tmp_path):
+    lengths = {"a": 90, "b": 80, "c": 30}
+    parts = {name: daily(rows, seed=rows).assign(id=name) for name, rows in lengths.items()}
+    alone = pd.concat([parts["a"], parts["b"]], ignore_index=True)
+    run = c.train(alone, tmp_path / "run", id="id", horizon=3, lookback=8, settings=QUICK)
+    expected, linear = c.backtest(alone, run.path, start=70).scores_by("id")["b"], []
+    for order in ("abc", "acb", "cab"):
+        frame = pd.concat([parts[name] for name in order], ignore_index=True)
+        found = c.backtest(frame, run.path, start=70).scores_by("id")["b"]
+        linear.append(found.pop("linear")["mae"])  # one model for all series, the short one's rows among them
+        for name, metrics in found.items():
+            assert metrics == pytest.approx(expected[name], rel=1e-5), name
+    assert linear == pytest.approx([linear[0]] * 3, rel=1e-5)
+
+
+def test_origins_are_a_stride_apart_whatever_the_folds():
+    options = {"start": 100, "stride": 4, "horizon": 5, "lookback": 14, "season": 7, "settings": QUICK}
+    for folds in (1, 2):
+        done = c.backtest(daily(140), folds=folds, **options)
+        assert np.unique(done.origins).tolist() == list(range(99, 135, 4))
+    few = c.backtest(daily(140), folds=2, **{**options, "stride": 10**30})
+    assert np.unique(few.origins).tolist() == [99]
+    assert any("1 folds instead of 2" in note for note in few.notes)
+
+
+def test_a_stamp_is_read_as_the_data_writes_it(write, tmp_path):
+    days = daily(120)
+    text = "Tag;Wert\n" + "".join(f"{d:%d.%m.%Y};{y:.2f}\n".replace(".", ",", 0) for d, y in days.to_numpy())
+    path = write(text)
+    run = c.train(path, tmp_path / "run", horizon=3, lookback=8, settings=QUICK)
+    assert c.backtest(path, run.path, start="05.04.2020").facts()["first"] == "05.04.2020"
+    assert c.backtest(path, run.path, start="2020-04-05").facts()["first"] == "05.04.2020"
+    hours = pd.date_range("2020-01-01", periods=300, freq="h")
+    lines = [f"{hour:%Y-%m-%dT%H:%M:%S}+02:00,{np.sin(k):.3f}" for k, hour in enumerate(hours)]
+    path = write("time,y\n" + "\n".join(lines) + "\n", "offsets.csv")
+    run = c.train(path, tmp_path / "offsets", horizon=3, lookback=8, settings=QUICK)
+    for start in ("2020-01-11T00:00:00+02:00", "2020-01-10T22:00Z"):
+        assert c.backtest(path, run.path, start=start).facts()["first"] == "2020-01-11T00:00:00+02:00"
+
+
+def test_counted_rows_that_the_run_has_seen_are_said_to_be_so(tmp_path):
+    frame = daily(150)[["y"]]
+    run = c.train(frame[:110], tmp_path / "run", horizon=3, lookback=8, settings=QUICK)
+    assert any("trained" in note for note in c.backtest(frame, run.path, start=99).notes)
+    assert not c.backtest(frame, run.path, start=110).notes
+
+
+def test_business_days_are_no_days(tmp_path):
+    run = c.train(daily(100), tmp_path / "run", horizon=3, lookback=8, settings=QUICK)
+    working = daily(100)[lambda frame: frame["day"].dt.day_of_week < 5]
+    with pytest.raises(DataError, match="business days"):
+        c.backtest(working, run.path)
 
 
 @pytest.mark.parametrize(

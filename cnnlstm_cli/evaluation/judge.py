@@ -36,15 +36,21 @@ class Judge:
 
     @classmethod
     def of(
-        cls, table: Table, known: Index, fitted: Sequence[Scaler], windows: Windows, seasons: tuple[int, ...]
+        cls,
+        table: Table,
+        past: Table,
+        fitted: Sequence[Scaler],
+        windows: Windows,
+        seasons: tuple[int, ...],
+        known: Windows,
     ) -> Judge:
-        """The judge of windows laid over a table, of whose series the first `known` rows were there to learn from."""
-        weights = fit(windows) if len(windows.training) >= FEWEST_WINDOWS else None
+        """The judge of windows laid over a table, of which `past` was there to learn from; `known` are its windows."""
+        weights = fit(known) if len(known.training) >= FEWEST_WINDOWS else None
         total = len(table.values)
         column, row = np.divmod(windows.validation, total)
         series = np.searchsorted(table.offsets, row, side="right") - 1
         scale, mean = (np.stack([getattr(scaler, name) for scaler in fitted]) for name in ("scale", "mean"))
-        naive = _naive_scales(table, known, seasons[0] if seasons else 1)
+        naive = _naive_scales(past, seasons[0] if seasons else 1)
         naive = np.where(naive / scale < 1e-9, 0.0, naive)  # the series repeats itself but for rounding
         cells = row[:, None] + windows.lookback + np.arange(windows.horizon), column[:, None]
         values = np.where(table.observed[cells], table.values[cells], np.nan)
@@ -68,14 +74,10 @@ class Judge:
         return {name: score(forecast, self.came, deviations=True) for name, forecast in self.baselines()}
 
 
-def _naive_scales(table: Table, known: Index, season: int) -> Numbers:
+def _naive_scales(past: Table, season: int) -> Numbers:
     """(series, columns) in units of the data."""
-    return np.stack(
-        [
-            [naive_scale(column, season) for column in table.values[start : start + rows].T]
-            for start, rows in zip(table.offsets, known, strict=False)
-        ]
-    )
+    ends = zip(past.offsets, past.offsets[1:], strict=False)
+    return np.stack([[naive_scale(column, season) for column in past.values[start:end].T] for start, end in ends])
 
 
 def _first_rows(table: Table) -> Index:

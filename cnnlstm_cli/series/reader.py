@@ -89,6 +89,8 @@ def read_history(data: Data, schema: Schema) -> Table:
     _require(sheet, schema.columns)
     schema = replace(schema, time=find_again(sheet, schema.time))
     rows = _rows(sheet, schema.time, schema.targets, schema.id)
+    for block in _blocks(rows):
+        _refuse_other_week(sheet, schema, in_order(block)[0])
     return _assemble(sheet, schema, rows, limit=gap_limit(schema.frequency))
 
 

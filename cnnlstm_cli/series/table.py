@@ -66,13 +66,21 @@ class Table:
         return np.diff(self.offsets)
 
     def until(self, rows: NDArray[np.int64]) -> Table:
-        """The first `rows` (series,) rows of each series: what was known then."""
+        """The first `rows` (series,) rows of each series: what was known then.
+
+        Values that were filled towards a row that comes later were not known, and are missing again.
+        """
         lengths = np.minimum(rows, self.lengths)
         kept = np.concatenate([start + np.arange(k) for start, k in zip(self.offsets, lengths, strict=False)])
+        values, observed = self.values[kept], self.observed[kept]
+        for end, length in zip(np.cumsum(lengths), lengths, strict=True):
+            seen = observed[end - length : end]
+            after = np.cumsum(seen[::-1], axis=0)[::-1] == 0
+            values[end - length : end][after] = np.nan
         return replace(
             self,
-            values=self.values[kept],
-            observed=self.observed[kept],
+            values=values,
+            observed=observed,
             times=self.times[kept],
             offsets=np.append(0, np.cumsum(lengths)),
         )

@@ -43,6 +43,12 @@ def test_every_forecast_is_written(air, tmp_path):
     assert len(rows) == 1 + 3 * 12
 
 
+def test_nothing_is_written_into_a_run(air):
+    current = (air / "current").read_text()
+    done = command("backtest", AIR, "--run", air, "--forecasts", air / "current")
+    assert (done.returncode, (air / "current").read_text()) == (2, current)
+
+
 def test_refitting_says_what_each_training_knew():
     done = command("backtest", AIR, "--from", "120", "--folds", "2", *QUICK)
     assert done.returncode == 0
@@ -59,6 +65,17 @@ def test_refitting_says_what_each_training_knew():
         (("--from", "soon"), 2, "neither a stamp nor a number of rows"),
         (("--by", "hour"), 2, "--by"),
         (("--forecasts", "nowhere/f.csv", "--from", "130", "--folds", "1", *QUICK), 73, "nowhere"),
+        (("--forecasts", AIR), 2, "is the data itself"),
+        (("--from", "--5"), 2, "neither a stamp nor a number of rows"),
+        (("--from", "\u00b2"), 2, "neither a stamp nor a number of rows"),
+        (("--from", "9" * 30), 2, "neither a stamp nor a number of rows"),
+        (("--from", ""), 2, "neither a stamp nor a number of rows"),
+        (("--from", "NaT"), 2, "neither a stamp nor a number of rows"),
+        (
+            ("--stride", "9" * 30, "--from", "130", "--by", "id", "--folds", "1", *QUICK),
+            2,
+            "--by id: there is one series",
+        ),
     ],
     ids=lambda value: str(value)[:20],
 )
