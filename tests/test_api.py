@@ -121,6 +121,7 @@ def test_a_changed_horizon_is_found_out(air, tmp_path):
         c.predict(AIR, tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_the_calendar_of_the_steps_ahead_reaches_the_forecast(tmp_path):
     """Saturdays are ten times the rest, and the lookback is too short to tell; then a week of stamps is left out."""
     days = pd.date_range("2023-01-02", periods=400)

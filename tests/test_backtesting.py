@@ -60,6 +60,7 @@ def test_the_baselines_are_what_they_are_by_hand(air):
         assert done.scores()[name]["mae"] == pytest.approx(np.abs(forecast - came).mean(), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_without_a_run_each_fold_is_trained_on_what_was_known_before_it(tmp_path):
     done = c.backtest(AIR, start=100, folds=2, settings=QUICK)
     assert done.folds == 2
@@ -125,6 +126,7 @@ def daily(rows: int, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame({"day": days, "y": 10 + np.sin(np.arange(rows)) + random.normal(0, 0.2, rows)})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [118, 119, 120, 121, 122])
 def test_training_anew_sees_nothing_after_the_origin_not_even_through_a_mended_gap(start):
     frame = daily(160)
@@ -165,6 +167,7 @@ def test_a_start_beyond_a_short_series_leaves_that_one_out_and_the_others_as_the
     assert linear == pytest.approx([linear[0]] * 3, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_origins_are_a_stride_apart_whatever_the_folds():
     options = {"start": 100, "stride": 4, "horizon": 5, "lookback": 14, "season": 7, "settings": QUICK}
     for folds in (1, 2):

@@ -34,6 +34,7 @@ def test_a_preset_trains_and_predicts(preset, units, tmp_path):
     assert set(facts["error_by_target"]) == {"precipitation", "temp_max", "temp_min", "wind"}
 
 
+@pytest.mark.slow
 def test_joint_columns_are_seen_by_each_other(tmp_path):
     """And not by columns that stand alone: a change in one column then changes that one's forecast only."""
     data = pd.read_csv(WEATHER)[["date", "temp_max", "wind"]]

@@ -49,6 +49,7 @@ def test_nothing_is_written_into_a_run(air):
     assert (done.returncode, (air / "current").read_text()) == (2, current)
 
 
+@pytest.mark.slow
 def test_refitting_says_what_each_training_knew():
     done = command("backtest", AIR, "--from", "120", "--folds", "2", *QUICK)
     assert done.returncode == 0

@@ -111,6 +111,7 @@ def test_a_forecast_appended_to_its_file_can_be_trained_on_again(air, tmp_path):
     assert table(command("predict", grown, "--run", air).stdout)[0]["Month"] == "1962-01"
 
 
+@pytest.mark.slow
 def test_the_default_beats_seasonal_naive_and_a_second_version_takes_over(air, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(air, run)
@@ -180,6 +181,7 @@ def test_a_forecast_appended_in_the_inputs_dialect_reads_on(encoding, newline, a
     assert (facts["rows"]["read"], facts["last"], facts["mended"], facts["left_out"]) == (156, "1961-12", {}, {})
 
 
+@pytest.mark.slow
 def test_many_series_in_one_file(tmp_path):
     frame = pd.read_csv(AIR)
     stacked = pd.concat(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import pytest
 
 from cnnlstm_cli.network.build import average, build
 from cnnlstm_cli.network.export import export
@@ -70,6 +71,7 @@ def test_an_average_hands_the_calendar_to_each_member(random: np.random.Generato
     np.testing.assert_allclose(average(members)(inputs), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_what_only_the_calendar_tells_is_learnt(random: np.random.Generator) -> None:
     """A jump at rows that nothing in the lookback announces; two columns stacked share one calendar."""
     jumps = (random.random(600) < 0.3).astype(np.float32)

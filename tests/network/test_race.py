@@ -18,6 +18,8 @@ from cnnlstm_cli.network.race import SEEDS_APART, Race, race, refit
 from cnnlstm_cli.series.windows import Windows
 from cnnlstm_cli.specs import LIGHT, REGULARISED, ModelSpec, TrainSpec
 
+pytestmark = pytest.mark.slow
+
 SPEC = ModelSpec(filters=8, kernel=6, units=7)
 TWO = TrainSpec(epochs=3, members=2)
 
