@@ -263,8 +263,10 @@ def measured(
             )
     means = {settings: values.mean(axis=0) for settings, values in found.items()}
     base = means[()]
-    spreads = [np.std(values[:, :2] / values[:, :2].mean(axis=0), axis=0, ddof=1) for values in found.values()]
-    doubt = 2 * np.sqrt(np.mean(np.square(spreads), axis=0) * 2 / seeds) if seeds > 1 else np.array([np.nan, np.nan])
+    doubt = np.array([np.nan, np.nan])
+    if seeds > 1:
+        spreads = [np.std(v[:, :2] / v[:, :2].mean(axis=0), axis=0, ddof=1) for v in found.values()]
+        doubt = 2 * np.sqrt(np.mean(np.square(spreads), axis=0) * 2 / seeds)
     cells = {}
     for settings, mean in means.items():
         moved = (mean / base - 1)[:2]
