@@ -46,7 +46,6 @@ class Backtest:
     came       what came in the m windows, and the scale of its metrics
     forecasts  of the model and of each baseline, (m, H) in units of the data
     folds      how many models were used
-    known      (series,) rows known before the first forecast
     lookback   rows the model sees
     notes      what the user should be told
     """
@@ -56,7 +55,6 @@ class Backtest:
     came: Actuals
     forecasts: Mapping[str, Numbers]
     folds: int
-    known: Index
     lookback: int
     notes: tuple[str, ...] = ()
 
@@ -173,7 +171,7 @@ def _published(data: Data, run: Run, start: str | int | None, stride: int) -> Ba
         run.record.scalers.get(name) or Scaler.fit(past.values[first:end])
         for name, first, end in zip(table.ids, past.offsets, past.offsets[1:], strict=False)
     ]
-    part = _Part(table, known, known, table.lengths, fitted, run.record.spec.data.season)
+    part = _Part(table, known, past, table.lengths, fitted, run.record.spec.data.season)
     trial = part.trial(run, stride)
     notes = _left_out(trial, part, stride)
     if _seen(table, trial.origins, run.record.facts["data"].get("last_time")):
@@ -181,7 +179,7 @@ def _published(data: Data, run: Run, start: str | int | None, stride: int) -> Ba
             f"the run was trained, and its epoch chosen, on rows up to {run.record.facts['data']['last']}: before that "
             "these scores are better than on rows it never saw. Name a later --from, or leave out --run to train anew."
         )
-    return _gathered(table, [trial], known, lookback, notes)
+    return _gathered(table, [trial], lookback, notes)
 
 
 def _refitted(
@@ -197,18 +195,14 @@ def _refitted(
     borders = [known + origins * number // folds for number in range(folds)] + [table.lengths - horizon + 1]
     trials, notes = [], [] if folds == wanted else [f"{folds} folds instead of {wanted}: there are no more origins"]
     for first, end in itertools.pairwise(borders):
-        task = lay_windows(*_settled_again(table.until(first), settled))
+        past = table.until(first)
+        task = lay_windows(past, *settle(past, settled))
         with tempfile.TemporaryDirectory() as folder:
             run = train_task(task, Path(folder, "run"), watcher or Watcher(), time.perf_counter())
-            part = _Part(table, known, first, end + horizon - 1, task.scalers, task.spec.data.season)
+            part = _Part(table, known, past, end + horizon - 1, task.scalers, task.spec.data.season)
             trials.append(part.trial(run, stride))
         notes += _left_out(trials[-1], part, stride)
-    return _gathered(table, trials, known, settled.data.settled_lookback, notes)
-
-
-def _settled_again(table: Table, settled: Any) -> tuple[Table, Any, Any]:
-    """`lay_windows`' arguments for what was known at a later time, by a specification that is already settled."""
-    return table, *settle(table, settled)
+    return _gathered(table, trials, settled.data.settled_lookback, notes)
 
 
 @dataclass(frozen=True)
@@ -222,14 +216,14 @@ class _Trial:
 
 @dataclass(frozen=True)
 class _Part:
-    """The origins of one model: rows known .. ends of each series, with the scalers it was trained with.
+    """The origins of one model: after `past`, up to row `ends` of each series, with the scalers it was trained with.
 
     They are as many rows apart as --stride says, counted from `start`, whatever part they fall in.
     """
 
     table: Table
     start: Index
-    known: Index
+    past: Table
     ends: Index
     fitted: Sequence[Scaler]
     seasons: tuple[int, ...]
@@ -237,7 +231,7 @@ class _Part:
     def origins(self, lookback: int, horizon: int, stride: int) -> Index:
         """The first rows of windows whose first target is every `stride`-th row from `known` on, if it has a past."""
         ahead = []
-        for offset, start, rows, end in zip(self.table.offsets, self.start, self.known, self.ends, strict=False):
+        for offset, start, rows, end in zip(self.table.offsets, self.start, self.past.lengths, self.ends, strict=False):
             least = max(rows, lookback)
             ahead.append(offset + np.arange(least + (start - least) % stride, end - horizon + 1, stride) - lookback)
         firsts: Index = np.concatenate(ahead).astype(np.int64)
@@ -251,11 +245,12 @@ class _Part:
         joint = model.channels == "joint"
         return lay(self.table, self.fitted, judged[:0], judged, lookback, horizon, joint=joint, calendar=model.calendar)
 
-    def known_windows(self, past: Table, run: Run) -> Windows:
+    def known_windows(self, run: Run) -> Windows:
         """The windows of what was known, for the linear baseline."""
         lookback, horizon = run.record.lookback, run.record.horizon
-        starts = training_starts(past, Split(past.lengths, past.lengths), lookback, horizon)
-        return lay(past, self.fitted, starts, starts[:0], lookback, horizon)
+        parts = Split(self.past.lengths, self.past.lengths)
+        starts = training_starts(self.past, parts, lookback, horizon)
+        return lay(self.past, self.fitted, starts, starts[:0], lookback, horizon)
 
     def trial(self, run: Run, stride: int) -> _Trial:
         """Everything forecast. Raises DataError when there is no window to judge."""
@@ -266,8 +261,7 @@ class _Part:
                 f"{self.table.name}: no origin to forecast from: none has {run.record.lookback} rows without a hole "
                 f"before it and {run.record.horizon} after. Give at least {needed} rows, or another --from."
             )
-        past = self.table.until(self.known)
-        judge = Judge.of(self.table, past, self.fitted, windows, self.seasons, self.known_windows(past, run))
+        judge = Judge.of(self.table, self.past, self.fitted, windows, self.seasons, self.known_windows(run))
         joint = run.record.spec.model.channels == "joint"
         seen = joined(windows, self.table.values.shape[1]) if joint else windows
         forecasts = {"model": judge.in_units(run.session.validate(seen)), **dict(judge.baselines())}
@@ -288,7 +282,7 @@ def _left_out(trial: _Trial, part: _Part, stride: int) -> list[str]:
     horizon = trial.came.values.shape[1]
     wanted = sum(
         len(range(rows + (start - rows) % stride, end - horizon + 1, stride))
-        for start, rows, end in zip(part.start, part.known, part.ends, strict=True)
+        for start, rows, end in zip(part.start, part.past.lengths, part.ends, strict=True)
     )
     gone = wanted - len(np.unique(trial.origins))
     if not gone:
@@ -296,7 +290,7 @@ def _left_out(trial: _Trial, part: _Part, stride: int) -> list[str]:
     return [f"{gone:,} of {wanted:,} origins left out: too few rows before them, or a hole in their window"]
 
 
-def _gathered(table: Table, trials: Sequence[_Trial], known: Index, lookback: int, notes: list[str]) -> Backtest:
+def _gathered(table: Table, trials: Sequence[_Trial], lookback: int, notes: list[str]) -> Backtest:
     """The folds one after the other, and the forecasters that all of them have."""
     names = [name for name in trials[0].forecasts if all(name in trial.forecasts for trial in trials)]
     return Backtest(
@@ -305,7 +299,6 @@ def _gathered(table: Table, trials: Sequence[_Trial], known: Index, lookback: in
         came=Actuals.joined([trial.came for trial in trials]),
         forecasts={name: np.concatenate([trial.forecasts[name] for trial in trials]) for name in names},
         folds=len(trials),
-        known=known,
         lookback=lookback,
         notes=tuple(dict.fromkeys(notes)),
     )

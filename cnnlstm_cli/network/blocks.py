@@ -4,9 +4,9 @@
 
 The calendar of the steps ahead, where there is one, is added between forecast and denormalise.
 
-Shapes: B windows, L lookback, H horizon, C channels, F filters, T convolution steps, U units, K
-calendar numbers. Layers that hold weights
-are named after what they are, so that a saved network can be looked into by name; the second of a kind ends in _2.
+Shapes: B windows, L lookback, H horizon, C channels, F filters, T convolution steps, U units,
+K calendar numbers. Layers that hold weights are named after what they are, so that a saved network can be looked into
+by name; the second of a kind ends in _2.
 """
 
 from __future__ import annotations

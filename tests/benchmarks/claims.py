@@ -35,7 +35,6 @@ import numpy as np
 from cnnlstm_cli.config import spec_from
 from cnnlstm_cli.planning import lay_windows, settle
 from cnnlstm_cli.series.reader import read_training
-from cnnlstm_cli.series.table import Table
 from cnnlstm_cli.series.windows import joined
 
 HORIZON = 24
@@ -180,7 +179,8 @@ def measure(todo: Training) -> dict[str, Any]:
     table = read_training(path, spec.data)
     trained, known, end = BORDERS.get(Path(path).name) or borders(len(table.values))
     spec = dataclasses.replace(spec, data=dataclasses.replace(spec.data, validation=known - trained))
-    task = lay_windows(*order(beginning(table, known), spec))
+    past = table.until(np.array([known]))
+    task = lay_windows(past, *settle(past, spec))
     joint, columns = task.spec.model.channels == "joint", table.values.shape[1]
     windows = joined(task.windows, columns) if joint else task.windows
     channels = windows.values.shape[1]
@@ -207,18 +207,6 @@ def borders(rows: int) -> tuple[int, int, int]:
     """Where training, validation and test rows end."""
     known = rows - rows // 5
     return known - known // 5, known, rows
-
-
-def beginning(table: Table, rows: int) -> Table:
-    """The first rows of a table of one series."""
-    return dataclasses.replace(
-        table, values=table.values[:rows], times=table.times[:rows], offsets=np.array([0, rows], dtype=np.int64)
-    )
-
-
-def order(table: Table, spec: Any) -> Any:
-    """`lay_windows`' arguments of a table whose specification is still open."""
-    return table, *settle(table, spec)
 
 
 def error(model: Any, scaled: np.ndarray, origins: Iterable[int], lookback: int, joint: bool) -> float:
