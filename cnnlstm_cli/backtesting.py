@@ -248,7 +248,7 @@ class _Part:
     def known_windows(self, run: Run) -> Windows:
         """The windows of what was known, for the linear baseline."""
         lookback, horizon = run.record.lookback, run.record.horizon
-        parts = Split(self.past.lengths, self.past.lengths)
+        parts = Split.nothing_held(self.past.lengths)
         starts = training_starts(self.past, parts, lookback, horizon)
         return lay(self.past, self.fitted, starts, starts[:0], lookback, horizon)
 

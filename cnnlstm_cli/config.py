@@ -85,7 +85,7 @@ _WINDOW = {
     "start": "zero",
     "calendar": "none",
 }
-_ALONE = {"members": 1, "refit": False}
+_ALONE = {"members": 1, "linear": False, "refit": False}
 _CONVOLUTION = {"filters": 10, "kernel": 3, "stride": 1, "padding": "causal"}
 _PLAIN = {"activation": "relu", "initializer": "glorot_uniform", "conv_norm": "none", "conv_dropout": 0.0}
 _OUTPUT = {"squeeze": False, "units": 15, "recurrent_dropout": 0.0, "recurrent_norm": "output"}

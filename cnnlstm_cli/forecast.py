@@ -20,7 +20,7 @@ from cnnlstm_cli.series.frequency import Times
 from cnnlstm_cli.series.reader import Data, read_recent
 from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.table import Table
-from cnnlstm_cli.series.windows import Windows
+from cnnlstm_cli.series.windows import Windows, lookback_of
 
 BATCH = 4096
 MOST_DEVIATIONS = 1e12  # what single precision can still square
@@ -50,11 +50,11 @@ class Session:
         return self._session.get_inputs()[0].shape[1], self._session.get_outputs()[0].shape[1]
 
     def run(self, lookbacks: NDArray[np.float32], calendar: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-        """(N, L, C), (N, H, K) float32 -> (N, H, C) float32."""
+        """(N, L, C), (N, H, K) float32 -> (N, H, C) float32. A linear model alone has no use for a calendar."""
         given = (lookbacks,) if calendar is None else (lookbacks, calendar)
         parts = [
             self._session.run(
-                None, {name: rows[start : start + BATCH] for name, rows in zip(self._inputs, given, strict=True)}
+                None, {name: rows[start : start + BATCH] for name, rows in zip(self._inputs, given, strict=False)}
             )[0]
             for start in range(0, len(lookbacks), BATCH)
         ]
@@ -155,7 +155,8 @@ class Run:
     def predict(self, data: Data, horizon: int | None = None) -> pd.DataFrame:
         """The rows that follow `data`: the same columns, the same numbers as `cnnlstm predict` writes.
 
-        Raises DataError when the data has too few rows, lacks a column, or follows another step than the run.
+        Of many series, those shorter than the lookback are continued backwards. Raises DataError when the data has too
+        few rows, lacks a column, or follows another step than the run.
         """
         return self.forecast(data, horizon).frame()
 
@@ -173,6 +174,12 @@ class Run:
         )
         scale = np.stack([scaler.scale for scaler in fitted])[:, None, :]
         notes = [f"{len(unknown)} series the run was not trained on (first {unknown[0]!r})"] if unknown else []
+        short = [name for name, rows in zip(table.ids, table.lengths, strict=True) if rows < self.record.lookback]
+        if short:
+            notes.append(
+                f"{len(short)} series shorter than the lookback of {self.record.lookback} rows (first {short[0]!r}): "
+                "continued backwards by their first season"
+            )
         return Forecast(table, tuple(each[:steps] for each in times), rounded(values, scale), tuple(notes))
 
     def _steps(self, horizon: int | None) -> int:
@@ -183,9 +190,11 @@ class Run:
 
     def _lookbacks(self, table: Table) -> tuple[NDArray[np.float32], list[Scaler], list[str]]:
         """(series, L, targets) scaled lookbacks, the scaler of each series, and the ids the run has none for."""
-        needed = self.record.lookback
-        if (table.lengths < needed).any():
-            raise DataError(_too_short(table, needed))
+        needed, seasons = self.record.lookback, self.record.spec.data.season
+        if not table.schema.id and len(table.values) < needed:
+            raise DataError(
+                f"{table.name} has {len(table.values)} rows; the run looks back {needed} rows. Give at least {needed}."
+            )
         fitted, unknown, lookbacks = [], [], []
         for name, start, end in zip(table.ids, table.offsets, table.offsets[1:], strict=False):
             scaler = self.record.scalers.get(name)
@@ -193,7 +202,7 @@ class Run:
                 scaler = Scaler.fit(table.values[start:end])
                 unknown.append(name)
             fitted.append(scaler)
-            lookbacks.append(scaler.transform(table.values[end - needed : end]))
+            lookbacks.append(scaler.transform(lookback_of(table.values[start:end], needed, seasons)))
         scaled = np.stack(lookbacks).astype(np.float32)
         if (np.abs(scaled) > MOST_DEVIATIONS).any():
             raise DataError(
@@ -233,14 +242,3 @@ def rounded(values: Numbers, scale: Numbers) -> Numbers:
     tens = 10.0 ** np.maximum(0, 6 - np.floor(np.log10(unit)))
     shown: Numbers = np.round(values * tens) / tens + 0.0  # + 0.0 turns -0.0 into 0.0
     return shown
-
-
-def _too_short(table: Table, needed: int) -> str:
-    short = [name for name, rows in zip(table.ids, table.lengths, strict=True) if rows < needed]
-    rows = int(table.lengths.min())
-    which = (
-        f"{len(short)} of {len(table.ids)} series (first {short[0]!r}) have too few rows"
-        if table.schema.id
-        else (f"{table.name} has {rows} rows")
-    )
-    return f"{which}; the run looks back {needed} rows. Give at least {needed}."

@@ -43,15 +43,13 @@ Lookback: TypeAlias = Annotated[
 ]
 Validation: TypeAlias = Annotated[
     float | None,
-    typer.Option(metavar="N|0.x", help="Rows, or share of them, kept at the end for choosing. Default: 0.2."),
+    typer.Option(metavar="N|0.x", help="Rows, or share, at the end for choosing. Default: 0.2, in blocks."),
 ]
 Preset: TypeAlias = Annotated[
     str | None, typer.Option(metavar="NAME", help="default, answer or question: what settings start from.")
 ]
 Seed: TypeAlias = Annotated[int | None, typer.Option(metavar="N", help="Seed of weights and shuffling. Default: 0.")]
-Members: TypeAlias = Annotated[
-    int | None, typer.Option(metavar="N", help="Networks that are averaged where it helps. Default: 2.")
-]
+Members: TypeAlias = Annotated[int | None, typer.Option(metavar="N", help="Networks to train and average. Default: 2.")]
 Jobs: TypeAlias = Annotated[
     int | None, typer.Option(metavar="N", help="Networks trained at a time. Default: one a core.")
 ]

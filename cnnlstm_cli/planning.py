@@ -16,7 +16,6 @@ from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.season import default_horizon, find_seasons
 from cnnlstm_cli.series.table import Table
 from cnnlstm_cli.series.windows import (
-    VALIDATION_SHARE,
     Split,
     Windows,
     default_kernel,
@@ -53,7 +52,7 @@ class Task:
 
     def everything(self) -> Windows:
         """All windows for training, none for validation: what the network is trained anew on."""
-        parts = Split(self.table.lengths, self.table.lengths)
+        parts = Split.nothing_held(self.table.lengths)
         lookback, horizon = self.windows.lookback, self.windows.horizon
         training = training_starts(self.table, parts, lookback, horizon)
         joint = self.spec.model.channels == "joint"
@@ -74,8 +73,7 @@ def settle(table: Table, spec: Spec) -> tuple[Spec, Split]:
     schema = table.schema
     season = spec.data.season or find_seasons(table)
     horizon = spec.data.horizon or default_horizon(schema.frequency, season)
-    validation = VALIDATION_SHARE if spec.data.validation is None else spec.data.validation
-    parts = split(table.lengths, horizon, validation)
+    parts = split(table.lengths, horizon, spec.data.validation)
     long = [length for length in season if length > parts.training.max()]
     if long and spec.data.season:
         raise UsageError(
@@ -91,7 +89,6 @@ def settle(table: Table, spec: Spec) -> tuple[Spec, Split]:
         season=season,
         lookback=lookback,
         horizon=horizon,
-        validation=validation,
     )
     model = replace(
         spec.model,
@@ -113,9 +110,10 @@ def _calendar(table: Table, wanted: str) -> Any:
 
 def lay_windows(table: Table, spec: Spec, parts: Split) -> Task:
     """The task of a settled specification. Raises DataError when the table has too few rows for it."""
-    fitted = scalers(table, parts)
+    past = table.without(parts.held)
+    fitted = scalers(past)
     joint = spec.model.channels == "joint"
     lookback, horizon = spec.data.settled_lookback, spec.data.settled_horizon
     windows = make_windows(table, parts, fitted, lookback, horizon, joint=joint, calendar=spec.model.calendar)
-    judge = Judge.of(table, table.until(parts.training), fitted, windows, spec.data.season, windows)
+    judge = Judge.of(table, past, fitted, windows, spec.data.season, windows)
     return Task(table, spec, parts, fitted, windows, judge, judge.baseline_scores())

@@ -40,7 +40,9 @@ class DataSpec:
     season: tuple[int, ...] = option((), "season lengths in rows, shortest first", low=2)
     lookback: int | None = option(None, "rows the network sees", low=1, high=10**7)
     horizon: int | None = option(None, "steps to forecast", low=1, high=10**7)
-    validation: int | float | None = option(None, "rows, or share of the rows, kept at the end for choosing", low=0)
+    validation: int | float | None = option(
+        None, "rows, or share, held out at the end for choosing; default: a fifth, in blocks", low=0
+    )
 
     @property
     def settled_lookback(self) -> int:
@@ -259,8 +261,11 @@ class TrainSpec:
         source="Loshchilov and Hutter 2019",
     )
     clipnorm: float = option(5.0, "largest gradient norm", low=1e-9, source="Pascanu et al. 2013")
-    patience: int = option(10, "epochs without a better validation loss before training stops", low=1)
-    members: int = option(2, "networks that are averaged where that helps on the validation rows", low=1, high=64)
+    patience: int = option(30, "epochs without a better validation loss before training stops", low=1)
+    members: int = option(
+        2, "networks trained, and averaged but for those the validation rows speak against", low=1, high=64
+    )
+    linear: bool = option(True, "average with the linear model, unless the validation rows speak against it")
     refit: bool = option(True, "train anew on all rows, for as many epochs as the validation rows chose")
     jobs: int | None = option(None, "networks trained at a time, a core each; default: as many as cores", low=1)
     time_limit: float | None = option(None, "seconds after which training stops with what it has; default: none", low=1)

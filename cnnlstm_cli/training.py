@@ -90,7 +90,7 @@ def train_task(task: Task, run: Path, watcher: Watcher, started: float) -> Run:
 def _fill(aside: Path, task: Task, watcher: Watcher, started: float) -> Record:
     """Choose the networks, train them anew on all rows, and write a complete version into the folder `aside`."""
     try:
-        from cnnlstm_cli.network.build import average
+        from cnnlstm_cli.network.build import average, linear_network
         from cnnlstm_cli.network.export import export
         from cnnlstm_cli.network.fit import settled
         from cnnlstm_cli.network.race import race, refit
@@ -102,24 +102,27 @@ def _fill(aside: Path, task: Task, watcher: Watcher, started: float) -> Record:
     windows = task.fitting(task.windows)
     train = settled(task.spec.train, len(windows.training))
     raced = race(task.spec.model, windows, train, task.judge.linear, watcher)
-    task = replace(task, spec=replace(task.spec, model=raced.members[0].spec, train=train))
-    members, refitted = raced.members, False
+    task = replace(task, spec=replace(task.spec, model=raced.trained[0].spec, train=train))
+    members, linear, refitted = raced.kept, task.judge.linear, False
     elapsed = time.perf_counter() - started
     if train.refit and not raced.interrupted and (not train.time_limit or 3 * elapsed < train.time_limit):
         watcher.refitting()
         everything = task.everything()
-        linear = None if task.judge.linear is None else ridge.fit(everything)
-        anew = refit(raced.members, task.fitting(everything), train, linear, watcher)
+        weights = None if linear is None else ridge.fit(everything)
+        anew = refit(raced.kept, task.fitting(everything), train, weights, watcher)
         if anew is not None:
-            members, refitted = anew, True
-    network = average([member.model for member in members])
+            members, linear, refitted = anew, weights, True
+    models = [member.model for member in members]
+    if raced.linear and linear is not None:
+        models.append(linear_network(linear, task.columns))
+    network = average(models)
     with writing_to(aside.parent.parent):
         (aside / "members").mkdir()
         for number, member in enumerate(members):
             member.model.save(aside / "members" / f"{number}.keras")
         parity = export(network, aside / "model.onnx")
         graph = (aside / "model.onnx").read_bytes()
-        (aside / "history.csv").write_text(_losses(raced.members), encoding="utf-8")
+        (aside / "history.csv").write_text(_losses(raced.trained), encoding="utf-8")
         facts = _facts(task, raced) | {
             "refitted": refitted,
             "parity": parity,
@@ -149,13 +152,14 @@ def _facts(task: Task, raced: Race) -> dict[str, Any]:
     table, came = task.table, task.judge.came
     training, validation = task.parts.rows()
     forecast = task.judge.in_units(raced.forecast.transpose(2, 0, 1).reshape(-1, task.windows.horizon))
-    best = raced.members[0].fit
+    best = raced.trained[0].fit
     by_target = score_by("target", forecast, came, table.schema.targets, table.ids)
     return {
         "validation": {"model": score(forecast, came, deviations=True), **task.baselines},
         "error_by_target": {name: scores["mae"] for name, scores in by_target.items()},
         "epochs": {"run": len(best.history), "best": best.best, "interrupted": raced.interrupted},
-        "members": [_member_facts(member) for member in raced.members],
+        "members": [_member_facts(member) | {"kept": member in raced.kept} for member in raced.trained],
+        "linear": raced.linear,
         "rows": {"read": table.read, "used": len(table.values), "training": training, "validation": validation},
         "windows": {"training": len(task.windows.training), "validation": len(task.windows.validation)},
         "mended": table.mended_counts(),

@@ -12,6 +12,8 @@ QUICK = (
     "train.epochs=2",
     "--set",
     "train.refit=false",
+    "--set",
+    "train.linear=false",
     "--members",
     "1",
 )  # enough of a training for all that is not about accuracy

@@ -17,7 +17,7 @@ from tests.command import command
 from tests.conftest import SAMPLES
 
 AIR = SAMPLES / "air_passengers.csv"
-SETTINGS = {"train": {"epochs": 2, "members": 1, "refit": False}}
+SETTINGS = {"train": {"epochs": 2, "members": 1, "linear": False, "refit": False}}
 
 
 def test_train_predict_inspect_give_the_commands_numbers(air, tmp_path):
@@ -137,3 +137,42 @@ def test_the_calendar_of_the_steps_ahead_reaches_the_forecast(tmp_path):
     np.testing.assert_allclose(first, run.predict(frame[:390])["y"], atol=1e-3)
     with pytest.raises(c.CnnlstmError, match="needs dates"):
         c.train(frame[["y"]], tmp_path / "other", settings={"model": {"calendar": "week"}})
+
+
+@pytest.mark.slow
+def test_a_series_shorter_than_the_lookback_is_forecast_as_if_its_first_season_had_gone_before(tmp_path):
+    days = pd.date_range("2023-01-02", periods=120)
+    week = np.sin(np.arange(120) * 2 * np.pi / 7)
+    parts = {"a": 3 + week, "b": 5 - week, "short": (20 + 2 * week)[-10:]}
+    frame = pd.concat([pd.DataFrame({"id": name, "day": days[-len(y) :], "y": y}) for name, y in parts.items()])
+    run = c.train(frame, tmp_path / "run", id="id", lookback=21, horizon=3, season=7, settings=SETTINGS)
+    forecast = run.forecast(frame)
+    assert forecast.notes == (
+        "1 series shorter than the lookback of 21 rows (first 'short'): continued backwards by their first season",
+    )
+    longer = np.concatenate([np.tile(parts["short"][:7], 2)[-11:], parts["short"]])
+    whole = {**parts, "short": longer}
+    by_hand = pd.concat([pd.DataFrame({"id": name, "day": days[-len(y) :], "y": y}) for name, y in whole.items()])
+    pd.testing.assert_frame_equal(forecast.frame(), run.predict(by_hand))
+    with pytest.raises(c.CnnlstmError, match="Give at least 21"):
+        c.train(frame[["day", "y"]][:120], tmp_path / "one", lookback=21, horizon=3, settings=SETTINGS).predict(
+            frame[["day", "y"]][:10]
+        )
+
+
+@pytest.mark.slow
+def test_where_no_network_does_better_the_linear_model_alone_is_the_run(tmp_path):
+    """Its graph takes no calendar, which the networks that lost do."""
+    days = pd.date_range("2023-01-02", periods=900)
+    t = np.arange(900)
+    frame = pd.DataFrame({"day": days, "y": np.sin(t * 2 * np.pi / 7) + np.sin(t * 2 * np.pi / 31)})
+    settings = {"train": {"epochs": 1, "members": 1}, "model": {"start": "zero"}}
+    run = c.train(frame, tmp_path / "run", lookback=62, horizon=7, settings=settings)
+    facts = run.record.facts
+    assert facts["linear"]
+    assert [member["kept"] for member in facts["members"]] == [False]
+    assert run.record.spec.model.calendar != "none"
+    assert facts["validation"]["model"] == pytest.approx(facts["validation"]["linear"], abs=1e-4)
+    ahead = np.arange(900, 907)
+    expected = np.sin(ahead * 2 * np.pi / 7) + np.sin(ahead * 2 * np.pi / 31)
+    np.testing.assert_allclose(run.predict(frame)["y"], expected, atol=0.02)

@@ -13,7 +13,7 @@ from cnnlstm_cli.specs import DataSpec
 from tests.conftest import SAMPLES
 
 AIR = SAMPLES / "air_passengers.csv"
-QUICK = {"train": {"epochs": 2, "members": 1, "refit": False}}
+QUICK = {"train": {"epochs": 2, "members": 1, "linear": False, "refit": False}}
 COUNTS = pd.read_csv(AIR)["#Passengers"].to_numpy(dtype=float)
 
 

@@ -71,7 +71,7 @@ def test_every_setting_is_listed_with_default_and_source():
     assert by_key["train.patience"] | {"help": ""} == {
         "key": "train.patience",
         "values": "whole number, 1 or more",
-        "default": "10",
+        "default": "30",
         "help": "",
         "source": "",
     }

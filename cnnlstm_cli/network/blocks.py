@@ -208,18 +208,21 @@ def _restraints(spec: ModelSpec, *parts: str, axes: Sequence[int] = (0,)) -> dic
 
 
 def forecast(memory: Tensor, normalised: Tensor, horizon: int, spec: ModelSpec) -> Tensor:
-    """A linear head plus a linear skip from the lookback: (B, U), (B, L, C) -> (B, H, C).
-
-    The skip is one (L, H) matrix for all channels (NLinear, Zeng et al. 2023). It starts at zero, so that the
-    network begins as if it had none, and has no bias, which the head already has.
-    """
+    """A linear head plus a linear skip from the lookback: (B, U), (B, L, C) -> (B, H, C)."""
     channels = normalised.shape[-1]
     y = layers.Dense(horizon * channels, name="head")(memory)
     y = layers.Reshape((horizon, channels))(y)
     if spec.skip:
-        skip = layers.EinsumDense("blc,lh->bhc", (horizon, channels), kernel_initializer="zeros", name="skip")
-        y = layers.Add()([y, skip(normalised)])
+        y = layers.Add()([y, skip(horizon, channels)(normalised)])
     return y
+
+
+def skip(horizon: int, channels: int) -> Any:
+    """A layer (B, L, C) -> (B, H, C): one (L, H) matrix for all channels (NLinear, Zeng et al. 2023).
+
+    It starts at zero, so that the network begins as if it had none, and has no bias, which the head already has.
+    """
+    return layers.EinsumDense("blc,lh->bhc", (horizon, channels), kernel_initializer="zeros", name="skip")
 
 
 def add_calendar(y: Tensor, memory: Tensor, calendar: Tensor) -> Tensor:

@@ -51,12 +51,24 @@ def start_linear(model: keras.Model, weights: NDArray[np.float64]) -> None:
     head.set_weights([np.zeros_like(weight) for weight in head.get_weights()])
 
 
+def linear_network(weights: NDArray[np.float64], channels: int) -> keras.Model:
+    """The linear model of `weights` (L, H) as a network: scaled (B, L, C) -> scaled (B, H, C)."""
+    spec = ModelSpec(skip=True, normalisation="standard")
+    rows = blocks.lookback_input(len(weights), channels)
+    normalised, zero, unit = blocks.normalise(rows, spec)
+    skip = blocks.skip(weights.shape[1], channels)
+    model = keras.Model(rows, blocks.denormalise(skip(normalised), zero, unit), name="linear")
+    skip.set_weights([weights])
+    return model
+
+
 def average(members: Sequence[keras.Model]) -> keras.Model:
-    """The mean of the members' forecasts as one network: (B, L, C) -> (B, H, C)."""
+    """The mean of the members' forecasts as one network: (B, L, C) -> (B, H, C); beside it their calendar, if any."""
     if len(members) == 1:
         return members[0]
-    inputs = [keras.Input(each.shape[1:], name=each.name) for each in members[0].inputs]
-    inputs = inputs if len(inputs) > 1 else inputs[0]
+    most = max((member.inputs for member in members), key=len)
+    inputs = [keras.Input(each.shape[1:], name=each.name) for each in most]
     for number, member in enumerate(members):
         member.name = f"member_{number}"
-    return keras.Model(inputs, keras.layers.Average()([member(inputs) for member in members]), name="average")
+    made = [member(inputs[: len(member.inputs)] if len(member.inputs) > 1 else inputs[0]) for member in members]
+    return keras.Model(inputs if len(inputs) > 1 else inputs[0], keras.layers.Average()(made), name="average")

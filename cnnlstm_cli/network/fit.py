@@ -236,6 +236,7 @@ def _judge(model: keras.Model, windows: Windows) -> Callable[[], float]:
 def forecaster(model: keras.Model, windows: Windows) -> Callable[[], NDArray[np.float32]]:
     """A compiled call that returns the forecasts of the validation windows, (m, H, C) scaled."""
     starts = windows.validation
+    windows = windows if len(model.inputs) > 1 else replace(windows, calendar=None)
     batch = min(len(starts), VALIDATION_BATCH)
     padded = np.resize(starts, (-(-len(starts) // batch), batch))
     cut = _cutter(windows)

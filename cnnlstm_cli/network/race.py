@@ -1,4 +1,4 @@
-"""Several networks trained at a time, and those kept whose average forecasts the validation rows best.
+"""Several networks trained at a time, and averaged, the linear model with them.
 
 Each has a thread and, in it, a core: two together take as long as one, while a second core hardly speeds up one
 network of this size (both measured). A member's numbers depend on its seed and candidate alone, not on what runs
@@ -20,7 +20,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlstm_cli.network.build import build, start_linear
+from cnnlstm_cli.network.build import build, linear_network, start_linear
+from cnnlstm_cli.network.choose import chosen
 from cnnlstm_cli.network.fit import Epoch, Fit, fit, forecaster
 from cnnlstm_cli.series.windows import Windows
 from cnnlstm_cli.specs import ModelSpec, TrainSpec
@@ -43,15 +44,23 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True)
 class Race:
-    """The networks kept, the best first, and their average's forecast of the validation windows, (m, H, C) scaled."""
+    """How a race ended.
 
-    members: Sequence[Member]
+    trained   all networks, the best first
+    kept      those that are averaged; none when the validation rows speak against every one
+    linear    whether the linear model is averaged with them
+    forecast  their average's, of the validation windows, (m, H, C) scaled
+    """
+
+    trained: Sequence[Member]
+    kept: Sequence[Member]
+    linear: bool
     forecast: NDArray[np.float32]
 
     @property
     def interrupted(self) -> bool:
         """Whether one of them was ended before its time."""
-        return any(member.fit.interrupted for member in self.members)
+        return any(member.fit.interrupted for member in self.trained)
 
 
 @dataclass(frozen=True)
@@ -65,11 +74,10 @@ class Member:
 
 
 def race(spec: ModelSpec, windows: Windows, train: TrainSpec, linear: Linear, watcher: Watcher) -> Race:
-    """`train.members` networks, the candidates of `spec` in turn, each with a seed of its own; the best first.
+    """`train.members` networks, the candidates of `spec` in turn, each with a seed of its own; and which are averaged.
 
-    Kept are those whose average does better on the validation windows than without them (Caruana et al. 2004, without
-    repeats). `linear` are the weights (L, H) they start from. Raises KeyboardInterrupt when the watcher does not want
-    what is there by then.
+    `linear` are the weights (L, H) of the linear model, which some start from and which is averaged with them: see
+    `choose`. Raises KeyboardInterrupt when the watcher does not want what is there by then.
     """
     candidates = spec.candidates(len(windows.training))
     entries = [
@@ -78,7 +86,7 @@ def race(spec: ModelSpec, windows: Windows, train: TrainSpec, linear: Linear, wa
     ]
     trained = _train(entries, windows, train, linear, watcher, [None] * len(entries), train.time_limit)
     trained.sort(key=lambda member: member.fit.validation)
-    return _best_average(trained, windows)
+    return _averaged(trained, windows, linear if train.linear and spec.output == "linear" else None)
 
 
 def refit(
@@ -88,6 +96,8 @@ def refit(
 
     None when it was interrupted: half-trained networks are no match for those that were chosen.
     """
+    if not members:
+        return []
     entries = [(member.spec, member.seed) for member in members]
     lasts = [member.fit.best for member in members]
     anew = _train(entries, windows, train, linear, watcher, lasts, None)
@@ -203,18 +213,18 @@ def _built(spec: ModelSpec, seed: int, windows: Windows, linear: Linear) -> kera
     return model
 
 
-def _best_average(trained: Sequence[Member], windows: Windows) -> Race:
-    """From the best on, each next one that lowers the average's error on the validation windows."""
+def _averaged(trained: Sequence[Member], windows: Windows, linear: Linear) -> Race:
+    """Which of the networks, and whether the linear model, unless a network still is it, as it began."""
     rows = windows.lookback + np.arange(windows.horizon)
     came = windows.values[windows.validation[:, None] + rows]
-    kept: list[Member] = []
-    total, lowest = np.zeros_like(came, dtype=np.float32), np.inf
-    for member in trained:
-        with_it = total + forecaster(member.model, windows)()
-        error = float(np.abs(with_it / (len(kept) + 1) - came).mean(dtype=np.float64))
-        if error < lowest:
-            kept, total, lowest = [*kept, member], with_it, error
-    return Race(kept, (total / len(kept)).astype(np.float32))
+    models = [member.model for member in trained]
+    if linear is not None and not any(member.spec.start == "linear" and member.fit.best == 0 for member in trained):
+        models.append(linear_network(linear, windows.values.shape[1]))
+    forecasts = [forecaster(model, windows)() for model in models]
+    places = chosen(forecasts, came, windows.validation)
+    kept = [member for place, member in enumerate(trained) if place in places]
+    average: NDArray[np.float32] = np.mean([forecasts[place] for place in places], axis=0, dtype=np.float32)
+    return Race(trained, kept, len(trained) in places, average)
 
 
 def cores() -> int:

@@ -67,6 +67,7 @@ def run_report(facts: Facts) -> list[RenderableType]:
                 "ahead": f"{facts['horizon']} steps, {Frequency(facts['frequency'])}",
                 "season": _listed(facts["season"]),
                 "needs": f"columns {', '.join(needs['columns'])}; at least {needs['rows']} rows",
+                "average": averaged(facts),
                 "network": f"{facts['parameters']:,} parameters, best epoch {facts['epochs']['best']}",
                 "seed": str(facts["seed"]),
             }
@@ -161,7 +162,7 @@ def summary_lines(facts: Facts) -> list[str]:
     """What is said when a training is done."""
     epochs, model = facts["epochs"], facts["validation"]["model"]
     stopped = " (interrupted)" if epochs["interrupted"] else ""
-    networks = f"{len(facts['members'])} networks averaged" if len(facts["members"]) > 1 else "1 network"
+    networks = averaged(facts)
     anew = ", then trained on all rows" if facts["refitted"] else ""
     return [
         f"trained: {epochs['run']} epochs{stopped}, best {epochs['best']}{anew}, in {facts['seconds']:.1f} s; "
@@ -170,6 +171,14 @@ def summary_lines(facts: Facts) -> list[str]:
         *([f"warning: {against}"] if (against := losing(facts)) else []),
         f"published: {facts['run']}, version {facts['version']}",
     ]
+
+
+def averaged(facts: Facts) -> str:
+    """What a run is the average of, in words."""
+    kept = sum(member["kept"] for member in facts["members"])
+    networks = [f"{kept} network{'s' if kept > 1 else ''}"] if kept else []
+    linear = ["the linear model"] if facts["linear"] else []
+    return " and ".join(networks + linear) + (" averaged" if kept + len(linear) > 1 else "")
 
 
 def sparkline(values: list[float]) -> str:

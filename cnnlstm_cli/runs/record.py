@@ -25,6 +25,7 @@ TOLD = (
     "error_by_target",
     "epochs",
     "members",
+    "linear",
     "refitted",
     "rows",
     "mended",

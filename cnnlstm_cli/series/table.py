@@ -71,19 +71,33 @@ class Table:
         Values that were filled towards a row that comes later were not known, and are missing again.
         """
         lengths = np.minimum(rows, self.lengths)
-        kept = np.concatenate([start + np.arange(k) for start, k in zip(self.offsets, lengths, strict=False)])
-        values, observed = self.values[kept], self.observed[kept]
-        for end, length in zip(np.cumsum(lengths), lengths, strict=True):
-            seen = observed[end - length : end]
-            after = np.cumsum(seen[::-1], axis=0)[::-1] == 0
-            values[end - length : end][after] = np.nan
+        numbers = np.arange(len(self.values))
+        first = np.repeat(self.offsets[:-1], self.lengths)
+        kept = numbers - first < np.repeat(lengths, self.lengths)
+        known = self.without(~kept)
         return replace(
-            self,
-            values=values,
-            observed=observed,
+            known,
+            values=known.values[kept],
+            observed=self.observed[kept],
             times=self.times[kept],
             offsets=np.append(0, np.cumsum(lengths)),
         )
+
+    def without(self, rows: NDArray[np.bool_]) -> Table:
+        """The same with these rows (rows,) missing, and what was filled towards them."""
+        values = self.values.copy()
+        gone = np.repeat(rows[:, None], values.shape[1], axis=1)
+        filled = ~self.observed & ~gone
+        if filled.any():
+            # a filled value leans on the next row that is neither filled nor of another series
+            numbers = np.arange(len(values))[:, None]
+            firm = np.where(filled, len(values), numbers)
+            following = np.minimum.accumulate(firm[::-1], axis=0)[::-1]
+            end = np.repeat(self.offsets[1:], self.lengths)[:, None]
+            ahead = np.minimum(following, len(values) - 1)
+            gone |= filled & ((following >= end) | np.take_along_axis(gone, ahead, axis=0))
+        values[gone] = np.nan
+        return replace(self, values=values)
 
     def stamp(self, time: np.generic) -> str:
         """A time as the file writes it."""

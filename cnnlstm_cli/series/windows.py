@@ -3,10 +3,10 @@
 A window is named by its first row `s` in one flat array of rows: rows s .. s+L-1 are its lookback, rows s+L .. s+L+H-1
 its target, with no gap between them. Letters: L lookback, H horizon, C channels.
 
-                 training rows            | validation rows
-    |....................................|...........|
-     [lookback][target]                                  training window: all of it left of the split
-                         [   lookback   ][target]        validation window: its target right of the split
+    ..................vvvvvvvv.......................vvvvvvvv    rows; v: held out for validation
+    [lookback][target]                                           training window: no row of its target is held out
+                        [lookback][target]                       another: what it looks back on may be
+                                       [lookback][target]        validation window: all of its target is held out
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from cnnlstm_cli.series.table import Table
 Index = NDArray[np.int64]
 
 VALIDATION_SHARE = 0.2
+MOST_BLOCKS = 8  # of validation rows, so that every part of a year, and of a drift, has a say
+HORIZONS_A_BLOCK = 2  # at least: around a block some H - 1 training windows are lost on either side
 FEWEST_WINDOWS = 8  # batch normalisation and a validation loss mean little with fewer
 MOST_VALIDATION_WINDOWS = 10_000  # more only cost time: the error of their mean loss is already below a percent
 SEASONS_SEEN = 14  # how many seasons the network looks back: two weeks of days, enough for a weekly rhythm
@@ -56,22 +58,50 @@ class Windows:
 
 @dataclass(frozen=True)
 class Split:
-    """How many rows of each series, from its start, are training rows, (series,); the rest is for validation."""
+    """Which rows are trained on, and which are held out to choose on.
 
-    training: Index
+    lengths  (series,) rows of each series
+    held     (rows,) whether a row is held out, series one after the other
+    """
+
     lengths: Index
+    held: NDArray[np.bool_]
+
+    @classmethod
+    def nothing_held(cls, lengths: Index) -> Split:
+        """Every row is trained on."""
+        return cls(lengths, np.zeros(int(lengths.sum()), dtype=bool))
+
+    @property
+    def training(self) -> Index:
+        """Rows of each series that are trained on, (series,)."""
+        before = np.append(0, np.cumsum(self.held))
+        ends = np.cumsum(self.lengths)
+        kept: Index = self.lengths - (before[ends] - before[ends - self.lengths])
+        return kept
 
     def rows(self) -> tuple[int, int]:
         """(training rows, validation rows) over all series."""
-        return int(self.training.sum()), int((self.lengths - self.training).sum())
+        held = int(self.held.sum())
+        return len(self.held) - held, held
 
 
-def split(lengths: Index, horizon: int, validation: float) -> Split:
-    """The newest rows of each series are for validation: so many, or a share below 1, but at least a horizon."""
-    held = (
-        np.full(len(lengths), int(validation)) if validation >= 1 else np.round(lengths * validation).astype(np.int64)
-    )
-    return Split(np.maximum(lengths - np.maximum(held, horizon), 0), lengths)
+def split(lengths: Index, horizon: int, validation: float | None) -> Split:
+    """The rows of each series that are held out: the newest so many, or a share of them, but at least a horizon.
+
+    By default (None) a fifth, and of a long series not the newest alone: blocks of it, evenly over all rows but the
+    oldest third, which a lookback may take, the last of them at the end. The newest rows alone know one part of the
+    year and one level. (Bergmeir and Benitez 2012 on blocks for validating time series.)
+    """
+    held = np.zeros(int(lengths.sum()), dtype=bool)
+    for start, rows in zip(np.cumsum(lengths) - lengths, lengths, strict=True):
+        share = VALIDATION_SHARE if validation is None else validation
+        wanted = min(rows, max(int(share) if share >= 1 else round(rows * share), horizon))
+        blocks = int(np.clip(wanted // (HORIZONS_A_BLOCK * horizon), 1, MOST_BLOCKS)) if validation is None else 1
+        for number in range(blocks):
+            end = start + rows - number * (rows - rows // LARGEST_SHARE) // blocks
+            held[end - wanted // blocks : end] = True
+    return Split(lengths, held)
 
 
 def default_lookback(parts: Split, horizon: int, seasons: Sequence[int]) -> int:
@@ -93,12 +123,9 @@ def default_kernel(lookback: int, seasons: Sequence[int]) -> int:
     return season or max(1, lookback // SEASONS_SEEN)
 
 
-def scalers(table: Table, parts: Split) -> list[Scaler]:
-    """One scaler a series, fitted on its training rows only."""
-    return [
-        Scaler.fit(table.values[start : start + rows])
-        for start, rows in zip(table.offsets, parts.training, strict=False)
-    ]
+def scalers(past: Table) -> list[Scaler]:
+    """One scaler a series, fitted on the rows of `past`, those that may be learnt from."""
+    return [Scaler.fit(past.values[start:end]) for start, end in zip(past.offsets, past.offsets[1:], strict=False)]
 
 
 def make_windows(
@@ -119,7 +146,7 @@ def make_windows(
     Raises DataError, saying how many rows are needed, when no series is long enough.
     """
     training = training_starts(table, parts, lookback, horizon)
-    validation = _validation_starts(table, parts, lookback, horizon)
+    validation = validation_starts(table, parts, lookback, horizon)
     windows = lay(table, fitted, training, validation, lookback, horizon, joint=joint, calendar=calendar)
     if len(windows.training) < FEWEST_WINDOWS or not len(windows.validation):
         raise DataError(_too_few(table, parts, lookback, horizon))
@@ -168,21 +195,40 @@ def _thinned(starts: Index, columns: int) -> Index:
 
 
 def training_starts(table: Table, parts: Split, lookback: int, horizon: int) -> Index:
-    """First rows of the windows that lie left of the split, over all series."""
-    starts = [
-        np.arange(start, start + rows - lookback - horizon + 1, dtype=np.int64)
-        for start, rows in zip(table.offsets, parts.training, strict=False)
-    ]
-    return np.concatenate(starts)
+    """First rows of the windows whose target holds no row that is held out, over all series."""
+    starts, held = _starts(table, parts, lookback, horizon)
+    trained: Index = starts[held == 0]
+    return trained
 
 
-def _validation_starts(table: Table, parts: Split, lookback: int, horizon: int) -> Index:
-    """First rows of the windows whose target lies right of the split."""
-    starts = [
-        np.arange(max(start, start + rows - lookback), end - lookback - horizon + 1, dtype=np.int64)
-        for start, end, rows in zip(table.offsets, table.offsets[1:], parts.training, strict=False)
-    ]
-    return np.concatenate(starts)
+def validation_starts(table: Table, parts: Split, lookback: int, horizon: int) -> Index:
+    """First rows of the windows whose whole target is held out."""
+    starts, held = _starts(table, parts, lookback, horizon)
+    judged: Index = starts[held == horizon]
+    return judged
+
+
+def _starts(table: Table, parts: Split, lookback: int, horizon: int) -> tuple[Index, Index]:
+    """First rows of all windows that lie in one series, and how many rows of their targets are held out."""
+    last = table.offsets[1:] - lookback - horizon
+    starts = np.concatenate(
+        [np.arange(start, end + 1, dtype=np.int64) for start, end in zip(table.offsets, last, strict=False)]
+    )
+    before = np.append(0, np.cumsum(parts.held))
+    return starts, before[starts + lookback + horizon] - before[starts + lookback]
+
+
+def lookback_of(rows: NDArray[np.float64], lookback: int, seasons: Sequence[int]) -> NDArray[np.float64]:
+    """The newest `lookback` rows of a series (n, C); a shorter one is continued backwards: (lookback, C).
+
+    By its first season, in phase, the longest of `seasons` that it holds once; without one by its first row. A constant
+    in the place of a season would be a pattern that the network has never seen.
+    """
+    missing = lookback - len(rows)
+    if missing <= 0:
+        return rows[-lookback:]
+    season = max((season for season in seasons if season <= len(rows)), default=1)
+    return np.concatenate([rows[np.arange(-missing, 0) % season], rows])
 
 
 def _whole(scaled: NDArray[np.float32], size: int) -> NDArray[np.bool_]:
@@ -198,7 +244,7 @@ def _whole(scaled: NDArray[np.float32], size: int) -> NDArray[np.bool_]:
 
 def _too_few(table: Table, parts: Split, lookback: int, horizon: int) -> str:
     longest = int(table.lengths.max())
-    held = int((parts.lengths - parts.training).max())
+    held = int((parts.lengths - parts.training)[parts.lengths.argmax()])
     needed = held + lookback + horizon + FEWEST_WINDOWS - 1
     series = "" if len(table.ids) == 1 else f" in the longest of {len(table.ids)} series"
     if longest >= needed:

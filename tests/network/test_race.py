@@ -11,7 +11,7 @@ import pytest
 
 from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.evaluation import ridge
-from cnnlstm_cli.network.build import average, build, start_linear
+from cnnlstm_cli.network.build import average, build, linear_network, start_linear
 from cnnlstm_cli.network.export import export
 from cnnlstm_cli.network.fit import Epoch, fit
 from cnnlstm_cli.network.race import SEEDS_APART, Race, race, refit
@@ -60,33 +60,40 @@ def lookbacks(windows: Windows) -> np.ndarray:
     return windows.values[windows.validation[:, None] + np.arange(windows.lookback)]
 
 
-def test_the_average_is_of_those_networks_that_make_it_better(random: np.random.Generator) -> None:
-    values = random.normal(size=(300, 1)).astype(np.float32)  # what one network makes of noise, another does not
-    waves = Windows(values, 23, 5, np.arange(60), np.arange(100, 250))
-    raced = run(waves, replace(TWO, members=4), start="zero", dropout=0.1)
-    errors = [member.fit.validation for member in raced.members]
-    assert errors == sorted(errors)
-    forecasts = [np.asarray(member.model(lookbacks(waves))) for member in raced.members]
+def test_the_average_is_of_those_that_are_kept_and_of_the_linear_model(waves: Windows) -> None:
+    raced = run(waves, replace(TWO, epochs=1), start="zero")
+    assert [member.fit.validation for member in raced.trained] == sorted(m.fit.validation for m in raced.trained)
+    weights = ridge.fit(waves)
+    forecasts = [np.asarray(member.model(lookbacks(waves))) for member in raced.kept]
+    forecasts += [ridge.linear(waves, weights)[..., None]] if raced.linear else []
     np.testing.assert_allclose(raced.forecast, np.mean(forecasts, axis=0), atol=1e-5)
-    averages = [np.abs(np.mean(forecasts[:k], axis=0) - came(waves)).mean() for k in range(1, len(forecasts) + 1)]
-    assert averages == sorted(averages, reverse=True)
-    assert len(raced.members) > 1
+    assert raced.linear  # of sums of waves it makes no error worth the name, and a network of one epoch does
+    assert not raced.kept
+    assert not run(waves, replace(TWO, epochs=1, linear=False)).linear
+    assert not run(waves, replace(TWO, epochs=1), output="relu").linear
+
+
+def test_the_linear_model_is_not_averaged_with_a_network_that_still_is_it(waves: Windows) -> None:
+    values = (np.cumsum(np.ones(900)) % 2).astype(np.float32)[:, None]  # it makes no error: nothing does better
+    raced = run(replace(waves, values=values), replace(TWO, epochs=1, members=1), start="linear")
+    assert raced.trained[0].fit.best == 0
+    assert raced.kept
+    assert not raced.linear
 
 
 def test_threads_change_no_number(waves: Windows) -> None:
     together, after_each_other = (run(waves, replace(TWO, jobs=jobs)) for jobs in (2, 1))
     np.testing.assert_array_equal(together.forecast, after_each_other.forecast)
-    assert [m.seed for m in together.members] == [m.seed for m in after_each_other.members]
+    assert [m.seed for m in together.trained] == [m.seed for m in after_each_other.trained]
 
 
 def test_each_candidate_has_its_turn_and_each_member_a_seed_of_its_own(waves: Windows) -> None:
     entries = {}
     for members in (1, 2):
-        for member in run(waves, replace(TWO, members=members, seed=4, epochs=1)).members:
+        for member in run(waves, replace(TWO, members=members, seed=4, epochs=1)).trained:
             entries[member.seed] = member.spec
     assert entries[4].conv_dropout == REGULARISED["conv_dropout"]
-    if 4 + SEEDS_APART in entries:  # kept where it helps
-        assert entries[4 + SEEDS_APART].dropout == LIGHT["dropout"]
+    assert entries[4 + SEEDS_APART].dropout == LIGHT["dropout"]
     assert [spec.start for spec in SPEC.candidates(600)] == ["zero", "linear"]
     assert [spec.start for spec in SPEC.candidates(60_000)] == ["zero", "zero"]
     assert {spec.start for spec in replace(SPEC, start="linear").candidates(60_000)} == {"linear"}
@@ -113,21 +120,21 @@ def test_what_training_does_not_make_better_is_left_as_it_began(random: np.rando
     series = np.where(t < 250, np.sin(t), np.sin(2.3 * t) * 3) + random.normal(0, 0.3, 400)
     windows = Windows(series.astype(np.float32)[:, None], 23, 5, np.arange(200), np.arange(260, 370))
     raced = run(windows, TrainSpec(epochs=4, members=1, learning_rate=0.05), start="linear", dropout=0.0)
-    (member,) = raced.members
+    (member,) = raced.trained
     assert member.fit.best == 0
     np.testing.assert_allclose(raced.forecast[:, :, 0], ridge.linear(windows, ridge.fit(windows)), atol=1e-4)
-    anew = refit(raced.members, windows, TrainSpec(epochs=4), ridge.fit(windows), Follower())
+    anew = refit(raced.trained, windows, TrainSpec(epochs=4), ridge.fit(windows), Follower())
     assert anew is not None
     np.testing.assert_allclose(anew[0].model(lookbacks(windows)), raced.forecast, atol=1e-4)
 
 
 def test_refitting_is_a_training_on_all_windows_up_to_the_best_epoch(waves: Windows) -> None:
     train = replace(TWO, epochs=4)
-    raced = run(waves, train, start="zero")
+    raced = run(waves, replace(train, linear=False), start="zero")
     everything = replace(waves, training=np.arange(872), validation=np.arange(0))
-    anew = refit(raced.members, everything, train, None, Follower())
+    anew = refit(raced.trained, everything, train, None, Follower())
     assert anew is not None
-    for old, new in zip(raced.members, anew, strict=True):
+    for old, new in zip(raced.trained, anew, strict=True):
         model = build(old.spec, 23, 5, 1, seed=old.seed)
         alone = fit(model, everything, replace(train, seed=old.seed), last=old.fit.best)
         assert len(alone.history) == len(new.fit.history) == old.fit.best
@@ -145,13 +152,25 @@ def test_the_average_is_one_network_that_exports(waves: Windows, tmp_path: Any) 
     assert average(models[:1]) is models[0]
 
 
+def test_the_linear_model_is_averaged_with_networks_that_know_the_calendar(waves: Windows, tmp_path: Any) -> None:
+    weights, told = ridge.fit(waves), np.zeros((200, 5, 4), dtype=np.float32)
+    spec = replace(SPEC, **REGULARISED)
+    model, linear = build(spec, 23, 5, 1, 4, seed=0), linear_network(weights, 1)
+    np.testing.assert_allclose(linear(lookbacks(waves))[..., 0], ridge.linear(waves, weights), atol=1e-5)
+    for members in ([model, linear], [linear, model]):
+        network = average(members)
+        expected = (np.asarray(model([lookbacks(waves), told])) + np.asarray(linear(lookbacks(waves)))) / 2
+        np.testing.assert_allclose(network([lookbacks(waves), told]), expected, atol=1e-6)
+        assert export(network, tmp_path / "model.onnx") < 1e-5
+
+
 LONG = TrainSpec(epochs=100_000, patience=100_000, members=2)
 
 
 def test_an_interrupted_race_keeps_what_it_has_when_told_to(waves: Windows) -> None:
     raced = run(waves, LONG, Follower(keep=True, press_after=2))
     assert raced.interrupted
-    assert raced.members[0].fit.history
+    assert raced.trained[0].fit.history
     with pytest.raises(KeyboardInterrupt):
         run(waves, LONG, Follower(keep=False, press_after=2))
     assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
@@ -159,7 +178,7 @@ def test_an_interrupted_race_keeps_what_it_has_when_told_to(waves: Windows) -> N
 
 def test_an_interrupted_refitting_is_none(waves: Windows) -> None:
     raced = run(waves, replace(TWO, epochs=1))
-    long = [replace(member, fit=replace(member.fit, best=100_000)) for member in raced.members]
+    long = [replace(member, fit=replace(member.fit, best=100_000)) for member in raced.trained]
     everything = replace(waves, validation=np.arange(0))
     assert refit(long, everything, LONG, None, Follower(keep=True, press_after=1)) is None
 
@@ -167,7 +186,7 @@ def test_an_interrupted_refitting_is_none(waves: Windows) -> None:
 def test_a_time_limit_ends_a_race_with_what_it_has(waves: Windows) -> None:
     raced = run(waves, replace(LONG, time_limit=3))
     assert raced.interrupted
-    assert all(1 <= len(member.fit.history) < 100_000 for member in raced.members)
+    assert all(1 <= len(member.fit.history) < 100_000 for member in raced.trained)
 
 
 def test_an_error_of_one_member_ends_the_others_and_is_told(waves: Windows) -> None:

@@ -11,7 +11,16 @@ from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.series.frequency import Frequency
 from cnnlstm_cli.series.table import Schema, Table
 from cnnlstm_cli.series.timecolumn import TimeColumn
-from cnnlstm_cli.series.windows import default_kernel, default_lookback, joined, make_windows, scalers, split
+from cnnlstm_cli.series.windows import (
+    Split,
+    default_kernel,
+    default_lookback,
+    joined,
+    lookback_of,
+    make_windows,
+    scalers,
+    split,
+)
 
 
 def table_of(lengths, columns=1, holes=()) -> Table:
@@ -37,33 +46,47 @@ CASES = st.tuples(
     st.integers(1, 3),
     st.integers(1, 12),
     st.integers(1, 6),
-    st.sampled_from([0.1, 0.2, 0.3, 9]),
+    st.sampled_from([None, 0.1, 0.3, 9]),
 )
 
 
 @settings(max_examples=60, deadline=None)
 @given(CASES)
-def test_every_window_lies_in_one_series_and_on_its_side_of_the_split(case):
+def test_windows_lie_in_one_series_and_their_targets_wholly_among_trained_or_held_rows(case):
     lengths, columns, lookback, horizon, validation = case
     table = table_of(lengths, columns)
     parts = split(table.lengths, horizon, validation)
-    windows = make_windows(table, parts, scalers(table, parts), lookback, horizon)
-    total = len(table.values)
-    borders = table.offsets[:-1] + parts.training
-    for starts, training in ((windows.training, True), (windows.validation, False)):
-        column, row = np.divmod(starts, total)
-        series = np.searchsorted(table.offsets, row, side="right") - 1
-        first_target, end = row + lookback, row + lookback + horizon
-        assert (column < columns).all()
-        assert (end <= table.offsets[series + 1]).all()
-        if training:
-            assert (end <= borders[series]).all()
-        else:
-            assert (first_target >= borders[series]).all()
-    expected_training = columns * sum(max(0, rows - lookback - horizon + 1) for rows in parts.training)
-    expected_validation = columns * sum(max(0, held - horizon + 1) for held in parts.lengths - parts.training)
-    assert len(windows.training) == len(set(windows.training.tolist())) == expected_training
-    assert len(windows.validation) == expected_validation
+    windows = make_windows(table, parts, scalers(table.without(parts.held)), lookback, horizon)
+    total, training, judged = len(table.values), [], []
+    for column in range(columns):
+        for start, end in zip(table.offsets, table.offsets[1:], strict=False):
+            for first in range(start, end - lookback - horizon + 1):
+                held = [parts.held[row] for row in range(first + lookback, first + lookback + horizon)]
+                training += [] if any(held) else [column * total + first]
+                judged += [column * total + first] if all(held) else []
+    assert windows.training.tolist() == training
+    assert windows.validation.tolist() == judged
+
+
+def blocks_of(held):
+    """(first, end) of each run of held rows."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], held.astype(int), [0]])))
+    return edges.reshape(-1, 2).tolist()
+
+
+def test_a_share_or_number_of_rows_is_held_out_at_the_end_of_each_series():
+    lengths = np.array([1000, 50])
+    for validation, ends in ((0.3, [(700, 1000), (1035, 1050)]), (40, [(960, 1000), (1010, 1050)])):
+        assert blocks_of(split(lengths, 5, validation).held) == [list(block) for block in ends]
+    assert split(lengths, 5, 0.3).training.tolist() == [700, 35]
+    assert split(lengths, 30, 0.1).rows() == (900 + 20, 100 + 30)  # at least a horizon
+
+
+def test_by_default_a_fifth_in_blocks_over_all_rows_but_the_oldest_third():
+    held = split(np.array([1200]), 10, None).held
+    assert blocks_of(held) == [[end - 30, end] for end in range(500, 1201, 100)]
+    assert blocks_of(split(np.array([1200]), 40, None).held) == [[end - 80, end] for end in (667, 934, 1200)]
+    assert blocks_of(split(np.array([144]), 12, None).held) == [[115, 144]]  # too short for more than the newest rows
 
 
 @settings(max_examples=30, deadline=None)
@@ -72,7 +95,7 @@ def test_the_target_follows_its_lookback_without_a_gap(case):
     lengths, columns, lookback, horizon, validation = case
     table = table_of(lengths, columns)
     parts = split(table.lengths, horizon, validation)
-    fitted = scalers(table, parts)
+    fitted = scalers(table.without(parts.held))
     windows = make_windows(table, parts, fitted, lookback, horizon)
     total = len(table.values)
     for start in (*windows.training[:5], *windows.validation[-5:]):
@@ -85,29 +108,39 @@ def test_the_target_follows_its_lookback_without_a_gap(case):
 
 @settings(max_examples=30, deadline=None)
 @given(CASES, st.floats(-1e6, 1e6))
-def test_validation_rows_touch_neither_scaler_nor_training_windows(case, anything):
+def test_held_rows_touch_neither_scaler_nor_training_targets(case, anything):
     lengths, columns, lookback, horizon, validation = case
     table, changed = table_of(lengths, columns), table_of(lengths, columns)
     parts = split(table.lengths, horizon, validation)
-    for start, end, rows in zip(table.offsets, table.offsets[1:], parts.training, strict=False):
-        changed.values[start + rows : end] = anything
-    before, after = scalers(table, parts), scalers(changed, parts)
+    changed.values[parts.held] = anything
+    before, after = (scalers(each.without(parts.held)) for each in (table, changed))
     for one, other in zip(before, after, strict=True):
         assert np.array_equal(one.mean, other.mean)
         assert np.array_equal(one.scale, other.scale)
     first, second = (make_windows(t, parts, s, lookback, horizon) for t, s in ((table, before), (changed, after)))
-    index = first.training[:, None] + np.arange(lookback + horizon)
+    index = first.training[:, None] + lookback + np.arange(horizon)
     assert np.array_equal(first.training, second.training)
     assert np.array_equal(first.values[index], second.values[index])
+
+
+def test_rows_taken_away_take_with_them_what_was_filled_towards_them():
+    table = table_of([8, 6], columns=2)
+    for row, column in ((3, 0), (4, 0), (7, 1), (9, 0), (10, 1)):
+        table.observed[row, column] = False
+    gone = np.zeros(14, dtype=bool)
+    gone[[5, 11, 12, 13]] = True
+    missing = np.argwhere(np.isnan(table.without(gone).values)).tolist()
+    filled_towards = [[3, 0], [4, 0], [7, 1], [10, 1]]  # 5, 5, the series' end, 11; but 9 leans on 10
+    assert missing == sorted([*([row, column] for row in (5, 11, 12, 13) for column in (0, 1)), *filled_towards])
 
 
 def test_no_window_holds_a_hole():
     table = table_of([80, 80], columns=2, holes=[(20, 0), (100, 1), (155, 1)])
     parts = split(table.lengths, 3, 0.2)
-    windows = make_windows(table, parts, scalers(table, parts), 5, 3)
+    windows = make_windows(table, parts, scalers(table), 5, 3)
     index = np.concatenate([windows.training, windows.validation])[:, None] + np.arange(8)
     assert not np.isnan(windows.values[index]).any()
-    whole = make_windows(table_of([80, 80], columns=2), parts, scalers(table, parts), 5, 3)
+    whole = make_windows(table_of([80, 80], columns=2), parts, scalers(table), 5, 3)
     assert len(whole.training) - len(windows.training) == 16  # two holes, 8 windows over each
     assert len(whole.validation) - len(windows.validation) == 5
 
@@ -115,7 +148,7 @@ def test_no_window_holds_a_hole():
 def test_memory_does_not_grow_with_the_lookback():
     table = table_of([5000])
     parts = split(table.lengths, 10, 0.2)
-    sizes = [make_windows(table, parts, scalers(table, parts), lookback, 10).values.nbytes for lookback in (10, 1000)]
+    sizes = [make_windows(table, parts, scalers(table), lookback, 10).values.nbytes for lookback in (10, 1000)]
     assert sizes == [20_000, 20_000]
 
 
@@ -125,7 +158,7 @@ def test_too_few_rows_says_how_many_are_needed(rows, lookback, horizon, needed):
     parts = split(table.lengths, horizon, 0.2)
     words = f"has {rows} rows; a lookback of {lookback} and a horizon of {horizon} need at least {needed}"
     with pytest.raises(DataError, match=words):
-        make_windows(table, parts, scalers(table, parts), lookback, horizon)
+        make_windows(table, parts, scalers(table), lookback, horizon)
 
 
 @pytest.mark.parametrize(("lookback", "horizon"), [(20, 5), (4, 6)])
@@ -133,7 +166,7 @@ def test_as_many_rows_as_it_says_are_enough(lookback, horizon):
     needed = max(5, horizon) + lookback + horizon + 7
     table = table_of([needed])
     parts = split(table.lengths, horizon, horizon)
-    assert len(make_windows(table, parts, scalers(table, parts), lookback, horizon).training) == 8
+    assert len(make_windows(table, parts, scalers(table), lookback, horizon).training) == 8
 
 
 @pytest.mark.parametrize(
@@ -149,7 +182,7 @@ def test_as_many_rows_as_it_says_are_enough(lookback, horizon):
     ],
 )
 def test_lookback_and_kernel_follow_season_and_rows(rows, horizon, seasons, lookback, kernel):
-    parts = split(np.array([round(rows / 0.8)]), horizon, 0.2)
+    parts = Split.nothing_held(np.array([rows]))
     assert default_lookback(parts, horizon, seasons) == lookback
     assert default_kernel(lookback, seasons) == kernel
 
@@ -158,7 +191,7 @@ def test_lookback_and_kernel_follow_season_and_rows(rows, horizon, seasons, look
 def test_joint_windows_hold_the_columns_side_by_side(holes):
     table = table_of([80, 60], columns=3, holes=holes)
     parts = split(table.lengths, 4, 0.2)
-    stacked = make_windows(table, parts, scalers(table, parts), 6, 4, joint=True)
+    stacked = make_windows(table, parts, scalers(table), 6, 4, joint=True)
     joint = joined(stacked, 3)
     assert joint.values.shape == (140, 3)
     for ours, theirs in ((joint.training, stacked.training), (joint.validation, stacked.validation)):
@@ -173,6 +206,14 @@ def test_jointly_thinned_windows_are_the_same_in_every_column(monkeypatch):
     monkeypatch.setattr("cnnlstm_cli.series.windows.MOST_VALIDATION_WINDOWS", 20)
     table = table_of([200], columns=3)
     parts = split(table.lengths, 4, 0.5)
-    stacked = make_windows(table, parts, scalers(table, parts), 6, 4, joint=True)
+    stacked = make_windows(table, parts, scalers(table), 6, 4, joint=True)
     assert len(stacked.validation) == 18
     assert (np.diff(stacked.validation.reshape(3, -1), axis=0) == 200).all()
+
+
+def test_a_short_series_is_continued_backwards_by_its_first_season():
+    rows = np.arange(10.0)[:, None] + np.array([0, 100])
+    assert lookback_of(rows, 4, (3,))[:, 0].tolist() == [6, 7, 8, 9]
+    assert lookback_of(rows, 14, (3, 24))[:, 1].tolist() == [102, 100, 101, 102, *range(100, 110)]
+    assert lookback_of(rows, 14, (3, 7, 24))[:, 0].tolist() == [3, 4, 5, 6, *range(10)]
+    assert lookback_of(rows[:2], 5, (3,))[:, 0].tolist() == [0, 0, 0, 0, 1]
