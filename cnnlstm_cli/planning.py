@@ -16,8 +16,10 @@ from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.season import default_horizon, find_seasons
 from cnnlstm_cli.series.table import Table
 from cnnlstm_cli.series.windows import (
+    MANY_WINDOWS,
     Split,
     Windows,
+    count_windows,
     default_kernel,
     default_lookback,
     joined,
@@ -27,6 +29,7 @@ from cnnlstm_cli.series.windows import (
     split,
     training_starts,
 )
+from cnnlstm_cli.specs import NARROW, WIDE
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,9 @@ def settle(table: Table, spec: Spec) -> tuple[Spec, Split]:
             f"data.season={long[0]} is longer than the {parts.training.max()} training rows. Leave it out."
         )
     season = tuple(length for length in season if length not in long)
-    lookback = spec.data.lookback or default_lookback(parts, horizon, season)
+    columns = len(schema.targets)
+    lookback = spec.data.lookback or default_lookback(parts, horizon, season, columns)
+    width = WIDE if columns * count_windows(parts, lookback, horizon) >= MANY_WINDOWS else NARROW
     data = replace(
         spec.data,
         target=schema.targets,
@@ -93,6 +98,8 @@ def settle(table: Table, spec: Spec) -> tuple[Spec, Split]:
     model = replace(
         spec.model,
         kernel=min(lookback, spec.model.kernel or default_kernel(lookback, season)),
+        filters=spec.model.filters or width,
+        units=spec.model.units or spec.model.filters or width,
         calendar=_calendar(table, spec.model.calendar),
     )
     return replace(spec, data=data, model=model), parts

@@ -68,7 +68,7 @@ def convolve(x: Tensor, spec: ModelSpec, number: int = 1) -> Tensor:
     kernel, stride, steps = spec.convolution(rows) if number == 1 else (3, 1, rows)
     x = layers.ZeroPadding1D(((steps - 1) * stride + kernel - rows, 0))(x)
     x = layers.Conv1D(
-        spec.filters,
+        spec.settled_filters,
         kernel,
         strides=stride,
         use_bias=spec.conv_norm == "none",
@@ -78,7 +78,7 @@ def convolve(x: Tensor, spec: ModelSpec, number: int = 1) -> Tensor:
     )(x)
     x = _penalise(x, spec)
     x = _activate(x, spec, number)
-    noise = (None, 1, spec.filters) if spec.dropout_shape == "spatial" else None
+    noise = (None, 1, spec.settled_filters) if spec.dropout_shape == "spatial" else None
     dropout = layers.AlphaDropout if spec.dropout_kind == "alpha" else layers.Dropout
     return dropout(spec.conv_dropout or 0.0, noise_shape=noise)(x)
 
@@ -117,8 +117,8 @@ def squeeze_excite(x: Tensor, spec: ModelSpec, number: int = 1) -> Tensor:
     if not spec.squeeze:
         return x
     bare = {"use_bias": False, "kernel_initializer": "he_normal"}
-    squeeze = layers.Dense(spec.filters // spec.reduction, "relu", name=_name("squeeze", number), **bare)
-    excite = layers.Dense(spec.filters, "sigmoid", name=_name("excite", number), **bare)
+    squeeze = layers.Dense(spec.settled_filters // spec.reduction, "relu", name=_name("squeeze", number), **bare)
+    excite = layers.Dense(spec.settled_filters, "sigmoid", name=_name("excite", number), **bare)
     gates = excite(squeeze(layers.GlobalAveragePooling1D(keepdims=True)(x)))
     return layers.Multiply(name=_name("squeeze_excite", number))([x, gates])
 
@@ -158,10 +158,10 @@ def _recurrent(spec: ModelSpec) -> Callable[..., Any]:
     }
     norm = spec.recurrent_norm if spec.recurrent_norm in ("batch", "layer") else None
     if norm or spec.zoneout:
-        cell = NormalisedLSTMCell(spec.units, norm=norm, zoneout=spec.zoneout, **inner)
+        cell = NormalisedLSTMCell(spec.settled_units, norm=norm, zoneout=spec.zoneout, **inner)
         return lambda **names: layers.RNN(cell, **names)
     kind = {"lstm": layers.LSTM, "gru": layers.GRU}[spec.cell]
-    return lambda **names: kind(spec.units, **inner, **names)
+    return lambda **names: kind(spec.settled_units, **inner, **names)
 
 
 @keras.saving.register_keras_serializable("cnnlstm_cli")

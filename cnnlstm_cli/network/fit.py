@@ -120,15 +120,13 @@ def fit(
     *,
     on_step: OnStep | None = None,
     keep_interrupted: Callable[[], bool] = lambda: False,
-    last: int | None = None,
 ) -> Fit:
     """Trains `model`, (B, L, C) -> (B, H, C), in place, and leaves the weights of its best epoch in it.
 
     `windows` holds at least one training window. The best epoch is the one with the lowest validation loss, the weights
     it came with among them; after `spec.patience` epochs without a better one training stops. Without validation
-    windows every epoch counts as better than the one before. `last` ends the training after that epoch, on a schedule
-    laid out for all of them. `on_step(step, steps, epoch)` is called after every compiled call, with the last finished
-    epoch if there is one.
+    windows every epoch counts as better than the one before. `on_step(step, steps, epoch)` is called after every
+    compiled call, with the last finished epoch if there is one.
 
     A KeyboardInterrupt ends the training: once an epoch is finished and `keep_interrupted()` says so, with what was
     learnt until then; otherwise it is raised again. Raises DataError when a loss is not finite.
@@ -143,7 +141,7 @@ def fit(
             history.append(epoch)
             if judge is None or epoch.validation < lowest:
                 best, lowest, weights = epoch.number, epoch.validation, model.get_weights()
-            if epoch.number - best >= spec.patience or epoch.number == last:
+            if epoch.number - best >= spec.patience:
                 break
     except KeyboardInterrupt:
         if not history or not keep_interrupted():

@@ -92,15 +92,18 @@ def race(spec: ModelSpec, windows: Windows, train: TrainSpec, linear: Linear, wa
 def refit(
     members: Sequence[Member], windows: Windows, train: TrainSpec, linear: Linear, watcher: Watcher
 ) -> list[Member] | None:
-    """The same networks trained anew on `windows`, which need no validation windows, each up to its best epoch.
+    """The same networks trained anew on `windows`, all of them for training, for as many epochs as were best.
+
+    The schedule is laid out for so many, so that the learning rate ends at zero: trainings cut off at the best epoch of
+    a longer schedule forecast up to 2 % worse, and seldom better.
 
     None when it was interrupted: half-trained networks are no match for those that were chosen.
     """
     if not members:
         return []
     entries = [(member.spec, member.seed) for member in members]
-    lasts = [member.fit.best for member in members]
-    anew = _train(entries, windows, train, linear, watcher, lasts, None)
+    epochs = [member.fit.best for member in members]
+    anew = _train(entries, windows, train, linear, watcher, epochs, None)
     whole = len(anew) == len(members) and not any(member.fit.interrupted for member in anew)
     return anew if whole else None
 
@@ -111,24 +114,26 @@ def _train(
     train: TrainSpec,
     linear: Linear,
     watcher: Watcher,
-    lasts: Sequence[int | None],
+    epochs: Sequence[int | None],
     seconds: float | None,
 ) -> list[Member]:
-    """Trains each (specification, seed), `jobs` at a time; of those interrupted, the ones that have an epoch."""
+    """Trains each (specification, seed), `jobs` at a time, for its `epochs`, or those of `train` where that is None.
+
+    Of those interrupted it returns the ones that have an epoch.
+    """
     models = [_built(spec, seed, windows, linear) for spec, seed in entries]  # Keras draws weights from one generator
     progress = _Progress(len(entries), None if seconds is None else time.monotonic() + seconds)
 
     def work(number: int) -> Fit:
-        own = replace(train, seed=entries[number][1])
-        if lasts[number] == 0:
+        if epochs[number] == 0:
             return Fit((), 0, float("nan"), interrupted=False)
+        own = replace(train, seed=entries[number][1], epochs=epochs[number] or train.epochs)
         return fit(
             models[number],
             windows,
             own,
             on_step=progress.of(number),
             keep_interrupted=lambda: True,
-            last=lasts[number],
         )
 
     with ThreadPoolExecutor(train.jobs or cores()) as pool:

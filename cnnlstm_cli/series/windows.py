@@ -32,7 +32,8 @@ MOST_VALIDATION_WINDOWS = 10_000  # more only cost time: the error of their mean
 SEASONS_SEEN = 14  # how many seasons the network looks back: two weeks of days, enough for a weekly rhythm
 LONGEST_LOOKBACK = 2_016  # rows; of longer seasons two are enough, or training takes too long
 HORIZONS_SEEN = 8  # without a season: how many horizons
-LARGEST_SHARE = 3  # the lookback takes at most a third of the training rows, so that windows remain
+MANY_WINDOWS = 100_000  # that a wider network does better with, and that leave room for a longer lookback
+LARGEST_SHARE = 3  # the lookback takes at most a third of the rows of a series, so that windows remain
 
 
 @dataclass(frozen=True)
@@ -104,17 +105,26 @@ def split(lengths: Index, horizon: int, validation: float | None) -> Split:
     return Split(lengths, held)
 
 
-def default_lookback(parts: Split, horizon: int, seasons: Sequence[int]) -> int:
+def default_lookback(parts: Split, horizon: int, seasons: Sequence[int], columns: int = 1) -> int:
     """Fourteen of the shortest season, or eight horizons without one, as far as the training rows allow.
 
-    Whole seasons, so that the convolution's steps fall on the same phase.
+    A third of them, of a median series; a half where that leaves many windows. Whole seasons, so that the convolution's
+    steps fall on the same phase.
     """
-    room = int(np.median(parts.training)) // LARGEST_SHARE
+    rows = int(np.median(parts.training))
+    room = rows // LARGEST_SHARE
+    if columns * count_windows(parts, rows // 2, horizon) >= MANY_WINDOWS:
+        room = rows // 2
     season = next((season for season in seasons if 2 * season <= room), None)
     if season is None:
         return max(1, min(HORIZONS_SEEN * horizon, room))
     wanted = min(SEASONS_SEEN, max(2, LONGEST_LOOKBACK // season))
     return min(wanted, room // season) * season
+
+
+def count_windows(parts: Split, lookback: int, horizon: int) -> int:
+    """How many windows all rows of a column hold, whether held out or not."""
+    return int(np.maximum(parts.lengths - lookback - horizon + 1, 0).sum())
 
 
 def default_kernel(lookback: int, seasons: Sequence[int]) -> int:

@@ -136,7 +136,7 @@ def test_refitting_is_a_training_on_all_windows_up_to_the_best_epoch(waves: Wind
     assert anew is not None
     for old, new in zip(raced.trained, anew, strict=True):
         model = build(old.spec, 23, 5, 1, seed=old.seed)
-        alone = fit(model, everything, replace(train, seed=old.seed), last=old.fit.best)
+        alone = fit(model, everything, replace(train, seed=old.seed, epochs=old.fit.best))
         assert len(alone.history) == len(new.fit.history) == old.fit.best
         np.testing.assert_array_equal(model(lookbacks(waves)), new.model(lookbacks(waves)))
         assert np.any(np.asarray(old.model(lookbacks(waves))) != np.asarray(new.model(lookbacks(waves))))

@@ -13,6 +13,7 @@ from cnnlstm_cli.series.table import Schema, Table
 from cnnlstm_cli.series.timecolumn import TimeColumn
 from cnnlstm_cli.series.windows import (
     Split,
+    count_windows,
     default_kernel,
     default_lookback,
     joined,
@@ -185,6 +186,16 @@ def test_lookback_and_kernel_follow_season_and_rows(rows, horizon, seasons, look
     parts = Split.nothing_held(np.array([rows]))
     assert default_lookback(parts, horizon, seasons) == lookback
     assert default_kernel(lookback, seasons) == kernel
+
+
+def test_many_windows_leave_room_for_a_longer_lookback():
+    lengths = np.repeat([700, 960], [169, 245])
+    for parts in (Split.nothing_held(lengths), split(lengths, 48, None)):
+        assert default_lookback(parts, 48, (24,)) == 336
+    few = split(lengths[-20:], 48, None)
+    assert default_lookback(few, 48, (24,)) == 240
+    assert default_lookback(few, 48, (24,), columns=20) == 336
+    assert count_windows(few, 240, 48) == 20 * (960 - 240 - 48 + 1)
 
 
 @pytest.mark.parametrize("holes", [(), [(20, 0), (31, 2)]], ids=["whole", "with holes"])
