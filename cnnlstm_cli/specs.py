@@ -272,7 +272,9 @@ class TrainSpec:
         source="Loshchilov and Hutter 2019",
     )
     clipnorm: float = option(5.0, "largest gradient norm", low=1e-9, source="Pascanu et al. 2013")
-    patience: int = option(30, "epochs without a better validation loss before training stops", low=1)
+    patience: int | None = option(
+        None, "epochs without a better validation loss before training stops; default: a third", low=1
+    )
     members: int = option(
         2, "networks trained, and averaged but for those the validation rows speak against", low=1, high=64
     )

@@ -68,10 +68,10 @@ def test_every_setting_is_listed_with_default_and_source():
     by_key = {setting["key"]: setting for setting in listed}
     assert by_key["model.recurrent_norm"]["values"] == "none | output | batch | layer"
     assert by_key["model.recurrent_norm"]["source"] == "Cooijmans, Ba 2016"
-    assert by_key["train.patience"] | {"help": ""} == {
-        "key": "train.patience",
+    assert by_key["train.batch_size"] | {"help": ""} == {
+        "key": "train.batch_size",
         "values": "whole number, 1 or more",
-        "default": "30",
+        "default": "256",
         "help": "",
         "source": "",
     }

@@ -30,6 +30,7 @@ Tensor: TypeAlias = Any  # TensorFlow carries no types
 
 STEPS = 2_000  # of a whole training whose epochs are not given, within these bounds:
 FEWEST_EPOCHS, MOST_EPOCHS = 6, 100
+FEWEST_PATIENT = 3
 STEPS_AN_EPOCH = 8  # with so few windows that there would be less, the batch is made smaller,
 SMALLEST_BATCH = 8  # down to this
 STEPS_A_CALL = 16  # a fraction of a second, so that Ctrl-C is answered at once
@@ -108,9 +109,17 @@ def plan(windows: int, spec: TrainSpec) -> Plan:
 
 
 def settled(spec: TrainSpec, windows: int) -> TrainSpec:
-    """The specification with the epochs and the batch that so many training windows are given."""
+    """The specification with the epochs, the batch and the patience that so many training windows are given."""
     course = plan(windows, spec)
-    return replace(spec, epochs=course.epochs, batch_size=course.batch)
+    return replace(spec, epochs=course.epochs, batch_size=course.batch, patience=patience(spec, course))
+
+
+def patience(spec: TrainSpec, course: Plan) -> int:
+    """Epochs without a better one before a training stops: by default a third of all, and at least three.
+
+    A share, because a cosine brings the best epochs late: while the rate is high a few epochs in a row mean little.
+    """
+    return spec.patience or max(FEWEST_PATIENT, course.epochs // 3)
 
 
 def fit(
@@ -124,7 +133,7 @@ def fit(
     """Trains `model`, (B, L, C) -> (B, H, C), in place, and leaves the weights of its best epoch in it.
 
     `windows` holds at least one training window. The best epoch is the one with the lowest validation loss, the weights
-    it came with among them; after `spec.patience` epochs without a better one training stops. Without validation
+    it came with among them; after `patience` epochs without a better one training stops. Without validation
     windows every epoch counts as better than the one before. `on_step(step, steps, epoch)` is called after every
     compiled call, with the last finished epoch if there is one.
 
@@ -141,7 +150,7 @@ def fit(
             history.append(epoch)
             if judge is None or epoch.validation < lowest:
                 best, lowest, weights = epoch.number, epoch.validation, model.get_weights()
-            if epoch.number - best >= spec.patience:
+            if epoch.number - best >= patience(spec, course):
                 break
     except KeyboardInterrupt:
         if not history or not keep_interrupted():
