@@ -118,7 +118,7 @@ def _calendar(table: Table, wanted: str) -> Any:
 def lay_windows(table: Table, spec: Spec, parts: Split) -> Task:
     """The task of a settled specification. Raises DataError when the table has too few rows for it."""
     past = table.without(parts.held)
-    fitted = scalers(past)
+    fitted = scalers(table, past)
     joint = spec.model.channels == "joint"
     lookback, horizon = spec.data.settled_lookback, spec.data.settled_horizon
     windows = make_windows(table, parts, fitted, lookback, horizon, joint=joint, calendar=spec.model.calendar)

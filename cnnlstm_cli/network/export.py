@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -28,7 +28,7 @@ def export(model: keras.Model, path: Path) -> float:
     with _quiet_conversion():
         signature = shapes if len(shapes) == 1 else [shapes]
         model.export(path, format="onnx", verbose=False, input_signature=signature)
-    _name_ends(path)
+    _name_ends(path, {each.name: each.shape for each in model.inputs} | {OUTPUT: model.output_shape})
     difference = _difference(model, path)
     if not difference <= LARGEST_DIFFERENCE:
         path.unlink()
@@ -51,15 +51,19 @@ def _quiet_conversion() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _name_ends(path: Path) -> None:
-    """Gives input, output and batch dimension names that do not depend on the converter's counters."""
+def _name_ends(path: Path, shapes: Mapping[str, Sequence[int]]) -> None:
+    """Gives input, output and batch dimension names that do not depend on the converter's counters, and the others
+    their sizes, of which it loses a horizon of 1."""
     network = onnx.load(path)
     graph = network.graph
     for node in graph.node:
         node.output[:] = [OUTPUT if name == graph.output[0].name else name for name in node.output]
     graph.output[0].name = OUTPUT
     for end in (*graph.input, graph.output[0]):
-        end.type.tensor_type.shape.dim[0].dim_param = BATCH
+        dims = end.type.tensor_type.shape.dim
+        dims[0].dim_param = BATCH
+        for dim, size in zip(dims[1:], shapes[end.name][1:], strict=True):
+            dim.dim_value = size
     onnx.checker.check_model(network)
     onnx.save(network, path)
 

@@ -84,18 +84,21 @@ class Table:
         )
 
     def without(self, rows: NDArray[np.bool_]) -> Table:
-        """The same with these rows (rows,) missing, and what was filled towards them."""
+        """The same with these rows (rows,) missing, and with them what was filled between one of them and another."""
         values = self.values.copy()
         gone = np.repeat(rows[:, None], values.shape[1], axis=1)
         filled = ~self.observed & ~gone
-        if filled.any():
-            # a filled value leans on the next row that is neither filled nor of another series
-            numbers = np.arange(len(values))[:, None]
-            firm = np.where(filled, len(values), numbers)
-            following = np.minimum.accumulate(firm[::-1], axis=0)[::-1]
-            end = np.repeat(self.offsets[1:], self.lengths)[:, None]
-            ahead = np.minimum(following, len(values) - 1)
-            gone |= filled & ((following >= end) | np.take_along_axis(gone, ahead, axis=0))
+        if (
+            filled.any()
+        ):  # between two rows that are not, of which the next may be of another series, and neither be there
+            count = len(values)
+            numbers = np.where(filled, -1, np.arange(count)[:, None])
+            before = np.maximum.accumulate(numbers, axis=0)
+            after = np.minimum.accumulate(np.where(filled, count, numbers)[::-1], axis=0)[::-1]
+            start, end = (np.repeat(edge, self.lengths)[:, None] for edge in (self.offsets[:-1], self.offsets[1:]))
+            leans_back = (before >= start) & np.take_along_axis(gone, np.maximum(before, 0), axis=0)
+            leans_ahead = (after >= end) | np.take_along_axis(gone, np.minimum(after, count - 1), axis=0)
+            gone |= filled & (leans_back | leans_ahead)
         values[gone] = np.nan
         return replace(self, values=values)
 

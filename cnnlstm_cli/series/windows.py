@@ -108,10 +108,11 @@ def split(lengths: Index, horizon: int, validation: float | None) -> Split:
 def default_lookback(parts: Split, horizon: int, seasons: Sequence[int], columns: int = 1) -> int:
     """Fourteen of the shortest season, or eight horizons without one, as far as the training rows allow.
 
-    A third of them, of a median series; a half where that leaves many windows. Whole seasons, so that the convolution's
-    steps fall on the same phase.
+    A third of them, of the series that the median row is in; a half where that leaves many windows. Whole seasons, so
+    that the convolution's steps fall on the same phase.
     """
-    rows = int(np.median(parts.training))
+    lengths = np.sort(parts.training)
+    rows = int(lengths[np.searchsorted(np.cumsum(lengths), lengths.sum() / 2)])
     room = rows // LARGEST_SHARE
     if columns * count_windows(parts, rows // 2, horizon) >= MANY_WINDOWS:
         room = rows // 2
@@ -133,9 +134,17 @@ def default_kernel(lookback: int, seasons: Sequence[int]) -> int:
     return season or max(1, lookback // SEASONS_SEEN)
 
 
-def scalers(past: Table) -> list[Scaler]:
-    """One scaler a series, fitted on the rows of `past`, those that may be learnt from."""
-    return [Scaler.fit(past.values[start:end]) for start, end in zip(past.offsets, past.offsets[1:], strict=False)]
+def scalers(table: Table, past: Table) -> list[Scaler]:
+    """One scaler a series, fitted on its rows in `past`, those that may be learnt from.
+
+    A column that has none there, as of a series too short to train on, is scaled by the rows it has.
+    """
+    spans = zip(table.offsets, table.offsets[1:], strict=False)
+    made = []
+    for start, end in spans:
+        known, rows = past.values[start:end], table.values[start:end]
+        made.append(Scaler.fit(np.where(np.isnan(known).all(axis=0), rows, known)))
+    return made
 
 
 def make_windows(
@@ -157,7 +166,8 @@ def make_windows(
     """
     training = training_starts(table, parts, lookback, horizon)
     validation = validation_starts(table, parts, lookback, horizon)
-    windows = lay(table, fitted, training, validation, lookback, horizon, joint=joint, calendar=calendar)
+    past = table.without(parts.held)
+    windows = lay(table, fitted, training, validation, lookback, horizon, joint=joint, calendar=calendar, past=past)
     if len(windows.training) < FEWEST_WINDOWS or not len(windows.validation):
         raise DataError(_too_few(table, parts, lookback, horizon))
     return replace(windows, validation=_thinned(windows.validation, table.values.shape[1] if joint else 1))
@@ -173,17 +183,26 @@ def lay(
     *,
     joint: bool = False,
     calendar: str = "none",
+    past: Table | None = None,
 ) -> Windows:
-    """Windows that begin at those rows of the table, in every column that is whole there; see `make_windows`."""
+    """Windows that begin at those rows of the table, in every column that is whole there; see `make_windows`.
+
+    None looks back on a newest row that was filled: it would lean on the first row of the target, and predicting never
+    begins at one. With `past`, the table without what is held out, targets trained on are whole in that.
+    """
     columns = table.values.shape[1]
     scaled = np.empty((columns, len(table.values)), dtype=np.float32)
     for scaler, start, end in zip(fitted, table.offsets, table.offsets[1:], strict=False):
         scaled[:, start:end] = scaler.transform(table.values[start:end]).T
     shift = np.arange(columns)[:, None] * len(table.values)
-    whole: NDArray[np.bool_] = _whole(scaled, lookback + horizon).reshape(columns, -1)
-    if joint:
-        whole = np.broadcast_to(whole.all(axis=0), whole.shape)
-    flat = [(shift + starts)[whole[:, starts]] for starts in (training, validation)]
+    whole = _whole(scaled, lookback + horizon)
+    learnable = np.ones_like(whole) if past is None else _whole(past.values.T, horizon)
+    flat = []
+    for starts, targets in ((training, learnable), (validation, np.ones_like(whole))):
+        good = whole[:, starts] & table.observed[starts + lookback - 1].T & targets[:, starts + lookback]
+        if joint:
+            good = np.broadcast_to(good.all(axis=0), good.shape)
+        flat.append((shift + starts)[good])
     told = None if calendar == "none" else features(table.times, calendar)
     return Windows(scaled.reshape(-1, 1), lookback, horizon, flat[0], flat[1], told)
 
@@ -241,28 +260,31 @@ def lookback_of(rows: NDArray[np.float64], lookback: int, seasons: Sequence[int]
     return np.concatenate([rows[np.arange(-missing, 0) % season], rows])
 
 
-def _whole(scaled: NDArray[np.float32], size: int) -> NDArray[np.bool_]:
-    """For each row of the flattened columns, whether the `size` rows from it on hold no missing value."""
-    missing = np.isnan(scaled).ravel()
-    if not missing.any():
-        return np.ones(len(missing), dtype=bool)
-    before = np.append(0, np.cumsum(missing))
-    whole = np.zeros(len(missing), dtype=bool)
-    whole[: len(missing) - size + 1] = before[size:] == before[:-size]
+def _whole(columns: NDArray[np.floating], size: int) -> NDArray[np.bool_]:
+    """For each row of the columns, (columns, rows), whether the `size` rows from it on hold no missing value."""
+    missing = np.isnan(columns)
+    before = np.concatenate([np.zeros((len(missing), 1), dtype=np.int64), np.cumsum(missing, axis=1)], axis=1)
+    whole = np.zeros(missing.shape, dtype=bool)
+    if size <= missing.shape[1]:
+        whole[:, : missing.shape[1] - size + 1] = before[:, size:] == before[:, : before.shape[1] - size]
     return whole
 
 
 def _too_few(table: Table, parts: Split, lookback: int, horizon: int) -> str:
     longest = int(table.lengths.max())
-    held = int((parts.lengths - parts.training)[parts.lengths.argmax()])
-    needed = held + lookback + horizon + FEWEST_WINDOWS - 1
+    place = int(table.lengths.argmax())
+    held = parts.held[table.offsets[place] : table.offsets[place + 1]]
+    newest = int(np.argmin(held[::-1])) or len(held)  # rows of the last block
+    needed = newest + lookback + horizon + FEWEST_WINDOWS - 1
     series = "" if len(table.ids) == 1 else f" in the longest of {len(table.ids)} series"
     if longest >= needed:
         return (
             f"{table.name}: the gaps leave too few windows of {lookback + horizon} rows without a hole. "
             "Fill the gaps, or use a shorter --lookback."
         )
+    smaller = "smaller --validation, or a " if newest > horizon and 2 * newest > longest else ""
+    least = "at least" if newest == held.sum() else "about"
     return (
-        f"{table.name} has {longest} rows{series}; a lookback of {lookback} and a horizon of {horizon} need at least "
-        f"{needed} ({held} of them for validation). Give more rows, or a shorter --horizon or --lookback."
+        f"{table.name} has {longest} rows{series}; a lookback of {lookback} and a horizon of {horizon} need {least} "
+        f"{needed} ({newest} of them for validation). Give more rows, or a {smaller}shorter --horizon or --lookback."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,7 +13,9 @@ import onnxruntime
 import pytest
 
 from cnnlstm_cli.network import export as exporting
+from cnnlstm_cli.network.build import build
 from cnnlstm_cli.network.export import export
+from cnnlstm_cli.specs import ModelSpec
 
 Make = Callable[..., keras.Model]
 
@@ -41,11 +44,23 @@ def test_names_do_not_depend_on_what_was_exported_before(unequal: Make, tmp_path
         ]
 
 
+@pytest.mark.parametrize("horizon", [1, 2])
+def test_all_sizes_but_the_number_of_windows_are_written(horizon: int, tmp_path: Path) -> None:
+    model = build(ModelSpec(filters=4, kernel=3, units=4), 12, horizon, 1, 7, seed=0)
+    export(model, tmp_path / "model.onnx")
+    ends = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    assert {end.name: end.shape for end in (*ends.get_inputs(), *ends.get_outputs())} == {
+        "lookback": ["windows", 12, 1],
+        "calendar": ["windows", horizon, 7],
+        "forecast": ["windows", horizon, 1],
+    }
+
+
 def test_an_onnx_network_that_differs_is_refused_and_removed(
     unequal: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def spoil(path: Path) -> None:
-        name_ends(path)
+    def spoil(path: Path, shapes: Any) -> None:
+        name_ends(path, shapes)
         network = onnx.load(path)
         for weights in network.graph.initializer:
             values = onnx.numpy_helper.to_array(weights)

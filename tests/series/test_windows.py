@@ -57,7 +57,7 @@ def test_windows_lie_in_one_series_and_their_targets_wholly_among_trained_or_hel
     lengths, columns, lookback, horizon, validation = case
     table = table_of(lengths, columns)
     parts = split(table.lengths, horizon, validation)
-    windows = make_windows(table, parts, scalers(table.without(parts.held)), lookback, horizon)
+    windows = make_windows(table, parts, scalers(table, table.without(parts.held)), lookback, horizon)
     total, training, judged = len(table.values), [], []
     for column in range(columns):
         for start, end in zip(table.offsets, table.offsets[1:], strict=False):
@@ -96,7 +96,7 @@ def test_the_target_follows_its_lookback_without_a_gap(case):
     lengths, columns, lookback, horizon, validation = case
     table = table_of(lengths, columns)
     parts = split(table.lengths, horizon, validation)
-    fitted = scalers(table.without(parts.held))
+    fitted = scalers(table, table.without(parts.held))
     windows = make_windows(table, parts, fitted, lookback, horizon)
     total = len(table.values)
     for start in (*windows.training[:5], *windows.validation[-5:]):
@@ -114,7 +114,7 @@ def test_held_rows_touch_neither_scaler_nor_training_targets(case, anything):
     table, changed = table_of(lengths, columns), table_of(lengths, columns)
     parts = split(table.lengths, horizon, validation)
     changed.values[parts.held] = anything
-    before, after = (scalers(each.without(parts.held)) for each in (table, changed))
+    before, after = (scalers(each, each.without(parts.held)) for each in (table, changed))
     for one, other in zip(before, after, strict=True):
         assert np.array_equal(one.mean, other.mean)
         assert np.array_equal(one.scale, other.scale)
@@ -124,32 +124,61 @@ def test_held_rows_touch_neither_scaler_nor_training_targets(case, anything):
     assert np.array_equal(first.values[index], second.values[index])
 
 
-def test_rows_taken_away_take_with_them_what_was_filled_towards_them():
+def test_rows_taken_away_take_with_them_what_was_filled_from_them():
     table = table_of([8, 6], columns=2)
-    for row, column in ((3, 0), (4, 0), (7, 1), (9, 0), (10, 1)):
+    for row, column in ((3, 0), (4, 0), (6, 0), (7, 1), (9, 0), (10, 1)):
         table.observed[row, column] = False
     gone = np.zeros(14, dtype=bool)
     gone[[5, 11, 12, 13]] = True
     missing = np.argwhere(np.isnan(table.without(gone).values)).tolist()
-    filled_towards = [[3, 0], [4, 0], [7, 1], [10, 1]]  # 5, 5, the series' end, 11; but 9 leans on 10
+    filled_towards = [[3, 0], [4, 0], [6, 0], [7, 1], [10, 1]]  # 5, 5, 5, the series' end, 11; 9 is between 8 and 10
     assert missing == sorted([*([row, column] for row in (5, 11, 12, 13) for column in (0, 1)), *filled_towards])
 
 
 def test_no_window_holds_a_hole():
     table = table_of([80, 80], columns=2, holes=[(20, 0), (100, 1), (155, 1)])
     parts = split(table.lengths, 3, 0.2)
-    windows = make_windows(table, parts, scalers(table), 5, 3)
+    windows = make_windows(table, parts, scalers(table, table), 5, 3)
     index = np.concatenate([windows.training, windows.validation])[:, None] + np.arange(8)
     assert not np.isnan(windows.values[index]).any()
-    whole = make_windows(table_of([80, 80], columns=2), parts, scalers(table), 5, 3)
+    whole = make_windows(table_of([80, 80], columns=2), parts, scalers(table, table), 5, 3)
     assert len(whole.training) - len(windows.training) == 16  # two holes, 8 windows over each
     assert len(whole.validation) - len(windows.validation) == 5
+
+
+def test_nothing_filled_from_held_rows_is_trained_on_and_no_window_looks_back_on_a_filled_newest_row():
+    table = table_of([200])
+    parts = split(table.lengths, 5, None)
+    first, end = blocks_of(parts.held)[0]
+    for row in (first - 2, first - 1, end, end + 1, 20):
+        table.observed[row] = False
+    windows = make_windows(table, parts, scalers(table, table), 12, 5)
+    targets = windows.training[:, None] + 12 + np.arange(5)
+    assert not np.isin(targets, [first - 2, first - 1, end, end + 1]).any()
+    assert np.isin(targets, [20]).any()  # filled from rows that are trained on
+    newest = np.concatenate([windows.training, windows.validation]) + 11
+    assert table.observed[newest].all()
+    assert end - 6 in newest
+    assert not {first - 1, 20} & set(newest.tolist())
+
+
+def test_a_series_that_is_held_out_as_a_whole_is_scaled_by_its_own_rows():
+    table = table_of([100, 9], columns=2)
+    parts = split(table.lengths, 10, 0.2)
+    long, short = scalers(table, table.without(parts.held))
+    assert long.mean.tolist() == [39.5, 1039.5]  # of its first 80 rows
+    assert short.mean.tolist() == [104, 1104]
+
+
+def test_short_series_do_not_shorten_the_lookback_of_the_long_ones():
+    lengths = np.array([3, 3, 400, 3, 12])
+    assert default_lookback(split(lengths, 14, None), 14, (7,)) == 98
 
 
 def test_memory_does_not_grow_with_the_lookback():
     table = table_of([5000])
     parts = split(table.lengths, 10, 0.2)
-    sizes = [make_windows(table, parts, scalers(table), lookback, 10).values.nbytes for lookback in (10, 1000)]
+    sizes = [make_windows(table, parts, scalers(table, table), lookback, 10).values.nbytes for lookback in (10, 1000)]
     assert sizes == [20_000, 20_000]
 
 
@@ -159,7 +188,7 @@ def test_too_few_rows_says_how_many_are_needed(rows, lookback, horizon, needed):
     parts = split(table.lengths, horizon, 0.2)
     words = f"has {rows} rows; a lookback of {lookback} and a horizon of {horizon} need at least {needed}"
     with pytest.raises(DataError, match=words):
-        make_windows(table, parts, scalers(table), lookback, horizon)
+        make_windows(table, parts, scalers(table, table), lookback, horizon)
 
 
 @pytest.mark.parametrize(("lookback", "horizon"), [(20, 5), (4, 6)])
@@ -167,7 +196,7 @@ def test_as_many_rows_as_it_says_are_enough(lookback, horizon):
     needed = max(5, horizon) + lookback + horizon + 7
     table = table_of([needed])
     parts = split(table.lengths, horizon, horizon)
-    assert len(make_windows(table, parts, scalers(table), lookback, horizon).training) == 8
+    assert len(make_windows(table, parts, scalers(table, table), lookback, horizon).training) == 8
 
 
 @pytest.mark.parametrize(
@@ -202,7 +231,7 @@ def test_many_windows_leave_room_for_a_longer_lookback():
 def test_joint_windows_hold_the_columns_side_by_side(holes):
     table = table_of([80, 60], columns=3, holes=holes)
     parts = split(table.lengths, 4, 0.2)
-    stacked = make_windows(table, parts, scalers(table), 6, 4, joint=True)
+    stacked = make_windows(table, parts, scalers(table, table), 6, 4, joint=True)
     joint = joined(stacked, 3)
     assert joint.values.shape == (140, 3)
     for ours, theirs in ((joint.training, stacked.training), (joint.validation, stacked.validation)):
@@ -217,7 +246,7 @@ def test_jointly_thinned_windows_are_the_same_in_every_column(monkeypatch):
     monkeypatch.setattr("cnnlstm_cli.series.windows.MOST_VALIDATION_WINDOWS", 20)
     table = table_of([200], columns=3)
     parts = split(table.lengths, 4, 0.5)
-    stacked = make_windows(table, parts, scalers(table), 6, 4, joint=True)
+    stacked = make_windows(table, parts, scalers(table, table), 6, 4, joint=True)
     assert len(stacked.validation) == 18
     assert (np.diff(stacked.validation.reshape(3, -1), axis=0) == 200).all()
 
@@ -228,3 +257,12 @@ def test_a_short_series_is_continued_backwards_by_its_first_season():
     assert lookback_of(rows, 14, (3, 24))[:, 1].tolist() == [102, 100, 101, 102, *range(100, 110)]
     assert lookback_of(rows, 14, (3, 7, 24))[:, 0].tolist() == [3, 4, 5, 6, *range(10)]
     assert lookback_of(rows[:2], 5, (3,))[:, 0].tolist() == [0, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(("validation", "named"), [(None, False), (100_000, True), (0.99, True)])
+def test_a_validation_part_that_leaves_nothing_is_named(validation, named):
+    table = table_of([400])
+    parts = split(table.lengths, 14, validation)
+    with pytest.raises(DataError) as error:
+        make_windows(table, parts, scalers(table, table), 380, 14)
+    assert ("or a smaller --validation" in str(error.value)) == named
