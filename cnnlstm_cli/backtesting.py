@@ -193,6 +193,8 @@ def _refitted(
     stride = min(stride, int(origins.max()))
     wanted, folds = folds, min(folds, max(1, int(origins.max()) // stride))
     borders = [known + origins * number // folds for number in range(folds)] + [table.lengths - horizon + 1]
+    if _share_a_clock(table):
+        borders[1:-1] = _borders(table, known, borders[-1], folds)
     trials, notes = [], [] if folds == wanted else [f"{folds} folds instead of {wanted}: there are no more origins"]
     for first, end in itertools.pairwise(borders):
         past = table.until(first)
@@ -304,12 +306,33 @@ def _gathered(table: Table, trials: Sequence[_Trial], lookback: int, notes: list
     )
 
 
+def _share_a_clock(table: Table) -> bool:
+    """Whether the series are to be cut at moments: at rows, one would be forecast by what came later in another."""
+    return table.schema.time.dated and len(table.ids) > 1
+
+
+def _borders(table: Table, known: Index, end: Index, folds: int) -> Iterator[Index]:
+    """Rows of each series known at the start of every fold but the first, at the same moment in all series."""
+    spans = list(zip(table.offsets, known, end, strict=False))
+    moments = np.unique(
+        np.concatenate([table.times[offset + first - 1 : offset + last - 1] for offset, first, last in spans])
+    )
+    for number in range(1, folds):
+        cut = moments[len(moments) * number // folds]
+        rows = [int(np.searchsorted(table.times[a:b], cut)) + 1 for a, b in itertools.pairwise(table.offsets)]
+        yield np.clip(rows, known, np.maximum(known, end)).astype(np.int64)
+
+
 def _known(table: Table, start: str | int | None, horizon: int) -> Index:
     """Rows known before the first forecast, of each series, at least 1.
 
     Raises UsageError when none is left to forecast, or DataError when there are too few rows anyway.
     """
-    if start is None:
+    if start is None and _share_a_clock(table):
+        moment = np.sort(table.times)[round(len(table.times) * (1 - SHARE)) - 1]
+        latest = max(table.times[end - horizon - 1] for end in table.offsets[1:][table.lengths > horizon])
+        known = np.array(list(_rows_until(table, min(moment, latest))), dtype=np.int64)
+    elif start is None:
         known = np.minimum(np.round(table.lengths * (1 - SHARE)).astype(np.int64), table.lengths - horizon)
         if (known < 1).all():
             raise DataError(f"{table.name} has {table.lengths.max():,} rows, too few to forecast {horizon} of them.")
@@ -335,6 +358,11 @@ def _rows_before(table: Table, start: str | int) -> Iterator[int]:
         raise UsageError(
             f"--from {start}: neither a stamp nor a number of rows. Write one of the data's, 2012-07-01 00:00, or 8640."
         )
+    yield from _rows_until(table, moment)
+
+
+def _rows_until(table: Table, moment: Any) -> Iterator[int]:
+    """How many rows of each series are known at a moment."""
     for first, end in zip(table.offsets, table.offsets[1:], strict=False):
         yield int(np.searchsorted(table.times[first:end], moment, side="right"))
 

@@ -178,7 +178,7 @@ class Run:
         if short:
             notes.append(
                 f"{len(short)} series shorter than the lookback of {self.record.lookback} rows (first {short[0]!r}): "
-                "continued backwards by their first season"
+                "continued backwards by their first season, or row"
             )
         return Forecast(table, tuple(each[:steps] for each in times), rounded(values, scale), tuple(notes))
 

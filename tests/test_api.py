@@ -148,7 +148,8 @@ def test_a_series_shorter_than_the_lookback_is_forecast_as_if_its_first_season_h
     run = c.train(frame, tmp_path / "run", id="id", lookback=21, horizon=3, season=7, settings=SETTINGS)
     forecast = run.forecast(frame)
     assert forecast.notes == (
-        "1 series shorter than the lookback of 21 rows (first 'short'): continued backwards by their first season",
+        "1 series shorter than the lookback of 21 rows (first 'short'): continued backwards by their first season, "
+        "or row",
     )
     longer = np.concatenate([np.tile(parts["short"][:7], 2)[-11:], parts["short"]])
     whole = {**parts, "short": longer}

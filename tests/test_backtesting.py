@@ -10,6 +10,7 @@ import cnnlstm_cli as c
 from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.series.reader import read_training
 from cnnlstm_cli.specs import DataSpec
+from cnnlstm_cli.training import Watcher
 from tests.conftest import SAMPLES
 
 AIR = SAMPLES / "air_passengers.csv"
@@ -241,3 +242,31 @@ def test_joint_channels_are_backtested_as_they_predict(tmp_path):
     made = done.frame()
     expected = run.predict(frame[:140])
     np.testing.assert_allclose(made[:4][["a", "b", "c"]], expected[["a", "b", "c"]], atol=1e-4)
+
+
+@pytest.mark.slow
+def test_series_that_end_at_different_times_are_cut_at_the_same_moments():
+    """None is forecast by a network that was trained on a later row of another."""
+    old, new = daily(150, seed=1).assign(id="old"), daily(150, seed=2).assign(id="new")
+    new["day"] += pd.Timedelta(days=90)
+    short = daily(20, seed=3).assign(id="short")
+    short["day"] += pd.Timedelta(days=215)
+    frame = pd.concat([old, new, short], ignore_index=True)
+    trained = []
+
+    class Noting(Watcher):
+        def planned(self, task):
+            ends = zip(task.table.ids, task.table.offsets[1:], task.table.lengths, strict=True)
+            trained.append(max(task.table.times[end - 1] for _, end, rows in ends if rows > 1))
+
+    options = {"id": "id", "horizon": 5, "lookback": 14, "season": 7, "settings": QUICK}
+    for start in (None, "2020-07-20"):
+        trained.clear()
+        done = c.backtest(frame, folds=3, start=start, watcher=Noting(), **options)
+        times = done.table.times[done.origins]
+        assert len(trained) == done.folds == 3
+        assert trained == sorted(trained)
+        parts = np.searchsorted(trained, times, side="right") - 1  # the newest training that is not after the origin
+        assert [times[parts == number].min() for number in range(3)] == trained
+        assert (np.diff(parts) >= 0).all()  # fold after fold, each origin in the one whose training is newest
+        assert {done.table.ids[k] for k in done.came.series} == {"new", "short"}

@@ -149,12 +149,17 @@ def verdict(skill: Facts) -> str:
 def losing(facts: Facts) -> str | None:
     """What to say, and to try, when a baseline does better than the network; None when none does."""
     skill = facts["skill"]
+    if not any(member["kept"] for member in facts["members"]):
+        return (
+            "no network did better than the linear model on these validation rows, so that alone is published. "
+            f"Try more rows, or a longer --lookback than {facts['lookback']}."
+        )
     if skill["percent"] is None or skill["percent"] >= 0:
         return None
     return (
-        f"{skill['against']} forecasts these validation rows better than the network. Try more rows, a longer "
+        f"{skill['against']} forecasts these validation rows better than the model. Try more rows, a longer "
         f"--lookback than {facts['lookback']}, or --season if the data has one that was not found; until then the "
-        "network is not worth its electricity."
+        "model is not worth its electricity."
     )
 
 
