@@ -192,9 +192,7 @@ def _refitted(
     origins = table.lengths - horizon + 1 - known  # of each series
     stride = min(stride, int(origins.max()))
     wanted, folds = folds, min(folds, max(1, int(origins.max()) // stride))
-    borders = [known + origins * number // folds for number in range(folds)] + [table.lengths - horizon + 1]
-    if _share_a_clock(table):
-        borders[1:-1] = _borders(table, known, borders[-1], folds)
+    borders = [known, *_borders(table, known, known + origins, folds), known + origins]
     trials, notes = [], [] if folds == wanted else [f"{folds} folds instead of {wanted}: there are no more origins"]
     for first, end in itertools.pairwise(borders):
         past = table.until(first)
@@ -312,7 +310,10 @@ def _share_a_clock(table: Table) -> bool:
 
 
 def _borders(table: Table, known: Index, end: Index, folds: int) -> Iterator[Index]:
-    """Rows of each series known at the start of every fold but the first, at the same moment in all series."""
+    """Rows of each series known at the start of every fold but the first: equal parts of `known` .. `end`."""
+    if not _share_a_clock(table):
+        yield from (known + (end - known) * number // folds for number in range(1, folds))
+        return
     spans = list(zip(table.offsets, known, end, strict=False))
     moments = np.unique(
         np.concatenate([table.times[offset + first - 1 : offset + last - 1] for offset, first, last in spans])

@@ -121,6 +121,6 @@ def lay_windows(table: Table, spec: Spec, parts: Split) -> Task:
     fitted = scalers(table, past)
     joint = spec.model.channels == "joint"
     lookback, horizon = spec.data.settled_lookback, spec.data.settled_horizon
-    windows = make_windows(table, parts, fitted, lookback, horizon, joint=joint, calendar=spec.model.calendar)
+    windows = make_windows(table, past, parts, fitted, lookback, horizon, joint=joint, calendar=spec.model.calendar)
     judge = Judge.of(table, past, fitted, windows, spec.data.season, windows)
     return Task(table, spec, parts, fitted, windows, judge, judge.baseline_scores())

@@ -53,7 +53,7 @@ def start_linear(model: keras.Model, weights: NDArray[np.float64]) -> None:
 
 def linear_network(weights: NDArray[np.float64], channels: int) -> keras.Model:
     """The linear model of `weights` (L, H) as a network: scaled (B, L, C) -> scaled (B, H, C)."""
-    spec = ModelSpec(skip=True, normalisation="standard")
+    spec = ModelSpec(normalisation="standard")
     rows = blocks.lookback_input(len(weights), channels)
     normalised, zero, unit = blocks.normalise(rows, spec)
     skip = blocks.skip(weights.shape[1], channels)

@@ -83,12 +83,17 @@ OnStep: TypeAlias = Callable[[int, int, Epoch | None], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """A training in numbers: `epochs` of `calls` compiled calls of `steps` steps of `batch` windows."""
+    """A training in numbers: `epochs` of `calls` compiled calls of `steps` steps of `batch` windows.
+
+    It stops after `patience` epochs without a better one. By default that is a share of them, because a cosine brings
+    the best epochs late: while the rate is high a few epochs in a row mean little.
+    """
 
     epochs: int
     calls: int
     steps: int
     batch: int
+    patience: int
 
     @property
     def total(self) -> int:
@@ -97,29 +102,21 @@ class Plan:
 
 
 def plan(windows: int, spec: TrainSpec) -> Plan:
-    """Batch, steps and epochs for so many training windows, where `spec` leaves them open."""
+    """Batch, steps, epochs and patience for so many training windows, where `spec` leaves them open."""
     visited = min(windows, WINDOWS_AN_EPOCH)
     power = 2 ** int(np.log2(max(visited // STEPS_AN_EPOCH, SMALLEST_BATCH)))
     batch = min(spec.batch_size, power)
     needed = -(-visited // batch)
     calls = -(-needed // STEPS_A_CALL)
     steps = -(-needed // calls)
-    epochs = int(np.clip(round(STEPS / (calls * steps)), FEWEST_EPOCHS, MOST_EPOCHS))
-    return Plan(spec.epochs or epochs, calls, steps, batch)
+    epochs = spec.epochs or int(np.clip(round(STEPS / (calls * steps)), FEWEST_EPOCHS, MOST_EPOCHS))
+    return Plan(epochs, calls, steps, batch, spec.patience or max(FEWEST_PATIENT, epochs // 3))
 
 
 def settled(spec: TrainSpec, windows: int) -> TrainSpec:
     """The specification with the epochs, the batch and the patience that so many training windows are given."""
     course = plan(windows, spec)
-    return replace(spec, epochs=course.epochs, batch_size=course.batch, patience=patience(spec, course))
-
-
-def patience(spec: TrainSpec, course: Plan) -> int:
-    """Epochs without a better one before a training stops: by default a third of all, and at least three.
-
-    A share, because a cosine brings the best epochs late: while the rate is high a few epochs in a row mean little.
-    """
-    return spec.patience or max(FEWEST_PATIENT, course.epochs // 3)
+    return replace(spec, epochs=course.epochs, batch_size=course.batch, patience=course.patience)
 
 
 def fit(
@@ -150,7 +147,7 @@ def fit(
             history.append(epoch)
             if judge is None or epoch.validation < lowest:
                 best, lowest, weights = epoch.number, epoch.validation, model.get_weights()
-            if epoch.number - best >= patience(spec, course):
+            if epoch.number - best >= course.patience:
                 break
     except KeyboardInterrupt:
         if not history or not keep_interrupted():

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from cnnlstm_cli.series.frequency import Frequency, Times
 
-SIZES = {"day": 4, "week": 7, "year": 4}
 YEARS_NEEDED = 2  # of rows, before a season of a year can be told from a trend
 DAYS_A_YEAR = 365.2425
 LONGEST_STEP = 32  # days: a month; of longer steps a year has too few
@@ -35,11 +34,6 @@ def suggested(frequency: Frequency, first: Any, last: Any) -> str:
         "year": years >= YEARS_NEEDED and step <= np.timedelta64(LONGEST_STEP, "D"),
     }
     return "+".join(name for name, wanted in parts.items() if wanted) or "none"
-
-
-def width(parts: str) -> int:
-    """How many numbers a time is told in."""
-    return sum(SIZES[part] for part in parts.split("+") if part in SIZES)
 
 
 def features(times: Times, parts: str) -> NDArray[np.float32]:

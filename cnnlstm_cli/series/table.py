@@ -88,9 +88,7 @@ class Table:
         values = self.values.copy()
         gone = np.repeat(rows[:, None], values.shape[1], axis=1)
         filled = ~self.observed & ~gone
-        if (
-            filled.any()
-        ):  # between two rows that are not, of which the next may be of another series, and neither be there
+        if filled.any():  # each from the rows before and after it that are not filled, where its series has them
             count = len(values)
             numbers = np.where(filled, -1, np.arange(count)[:, None])
             before = np.maximum.accumulate(numbers, axis=0)

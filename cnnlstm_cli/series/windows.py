@@ -149,6 +149,7 @@ def scalers(table: Table, past: Table) -> list[Scaler]:
 
 def make_windows(
     table: Table,
+    past: Table,
     parts: Split,
     fitted: Sequence[Scaler],
     lookback: int,
@@ -159,6 +160,7 @@ def make_windows(
 ) -> Windows:
     """The windows of a table, each column stacked as a series of its own: C is 1, and all share the network's weights.
 
+    past      the table without what `parts` holds out
     joint     only windows that are whole in every column, column by column in the same order, for `joined`
     calendar  what the windows carry of it, as `calendar.features` names it
 
@@ -166,7 +168,6 @@ def make_windows(
     """
     training = training_starts(table, parts, lookback, horizon)
     validation = validation_starts(table, parts, lookback, horizon)
-    past = table.without(parts.held)
     windows = lay(table, fitted, training, validation, lookback, horizon, joint=joint, calendar=calendar, past=past)
     if len(windows.training) < FEWEST_WINDOWS or not len(windows.validation):
         raise DataError(_too_few(table, parts, lookback, horizon))
@@ -271,8 +272,8 @@ def _whole(columns: NDArray[np.floating], size: int) -> NDArray[np.bool_]:
 
 
 def _too_few(table: Table, parts: Split, lookback: int, horizon: int) -> str:
-    longest = int(table.lengths.max())
     place = int(table.lengths.argmax())
+    longest = int(table.lengths[place])
     held = parts.held[table.offsets[place] : table.offsets[place + 1]]
     newest = int(np.argmin(held[::-1])) or len(held)  # rows of the last block
     needed = newest + lookback + horizon + FEWEST_WINDOWS - 1

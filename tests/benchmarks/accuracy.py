@@ -35,6 +35,7 @@ import numpy as np
 import pandas as pd
 
 import cnnlstm_cli as c
+from cnnlstm_cli.evaluation.metrics import naive_scale
 
 PUBLISHED = {
     "ETTh1 24": "Informer .577/.549",
@@ -98,18 +99,13 @@ def m4(folder: Path, horizon: int, seeds: int) -> tuple[Scores, float]:
 
     def judge(run: c.Run) -> Scores:
         done = c.backtest(pd.concat([frame, after]), run.path, start=-horizon)
-        scale = np.array([naive_error(frame.loc[frame["id"] == name, "y"].to_numpy()) for name in done.table.ids])
+        scale = np.array([naive_scale(frame.loc[frame["id"] == name, "y"].to_numpy(), 24) for name in done.table.ids])
         came = done.came.values
         return {name: competition(f, came, scale[done.came.series]) for name, f in done.forecasts.items()}
 
     found = one_member(frame, judge, seeds, ONE, id="id", horizon=horizon)
     with trained(frame, id="id", horizon=horizon) as (run, seconds):
         return {**judge(run), **found}, seconds
-
-
-def naive_error(past: np.ndarray) -> float:
-    """In-sample mean absolute error of repeating yesterday's hours."""
-    return float(np.mean(abs(past[24:] - past[:-24])))
 
 
 def competition(forecast: np.ndarray, came: np.ndarray, scale: np.ndarray) -> tuple[float, float, float]:

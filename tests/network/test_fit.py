@@ -149,7 +149,7 @@ def test_epochs_follow_from_the_steps_they_take_unless_given() -> None:
     assert plan(13_676, TrainSpec()).total == pytest.approx(fitting.STEPS, rel=0.05)
     assert plan(10**6, TrainSpec()).epochs == fitting.FEWEST_EPOCHS
     assert plan(10, TrainSpec()).epochs == fitting.MOST_EPOCHS
-    assert plan(10, TrainSpec(epochs=3)) == Plan(epochs=3, calls=1, steps=2, batch=8)
+    assert plan(10, TrainSpec(epochs=3)) == Plan(epochs=3, calls=1, steps=2, batch=8, patience=3)
 
 
 @pytest.mark.parametrize("windows", [5, 97, 4_321])

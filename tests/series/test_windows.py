@@ -42,6 +42,10 @@ def table_of(lengths, columns=1, holes=()) -> Table:
     )
 
 
+def windows_of(table, parts, fitted, *sizes, **how):
+    return make_windows(table, table.without(parts.held), parts, fitted, *sizes, **how)
+
+
 CASES = st.tuples(
     st.lists(st.integers(40, 90), min_size=1, max_size=3),
     st.integers(1, 3),
@@ -57,7 +61,7 @@ def test_windows_lie_in_one_series_and_their_targets_wholly_among_trained_or_hel
     lengths, columns, lookback, horizon, validation = case
     table = table_of(lengths, columns)
     parts = split(table.lengths, horizon, validation)
-    windows = make_windows(table, parts, scalers(table, table.without(parts.held)), lookback, horizon)
+    windows = windows_of(table, parts, scalers(table, table.without(parts.held)), lookback, horizon)
     total, training, judged = len(table.values), [], []
     for column in range(columns):
         for start, end in zip(table.offsets, table.offsets[1:], strict=False):
@@ -97,7 +101,7 @@ def test_the_target_follows_its_lookback_without_a_gap(case):
     table = table_of(lengths, columns)
     parts = split(table.lengths, horizon, validation)
     fitted = scalers(table, table.without(parts.held))
-    windows = make_windows(table, parts, fitted, lookback, horizon)
+    windows = windows_of(table, parts, fitted, lookback, horizon)
     total = len(table.values)
     for start in (*windows.training[:5], *windows.validation[-5:]):
         column, row = divmod(int(start), total)
@@ -118,7 +122,7 @@ def test_held_rows_touch_neither_scaler_nor_training_targets(case, anything):
     for one, other in zip(before, after, strict=True):
         assert np.array_equal(one.mean, other.mean)
         assert np.array_equal(one.scale, other.scale)
-    first, second = (make_windows(t, parts, s, lookback, horizon) for t, s in ((table, before), (changed, after)))
+    first, second = (windows_of(t, parts, s, lookback, horizon) for t, s in ((table, before), (changed, after)))
     index = first.training[:, None] + lookback + np.arange(horizon)
     assert np.array_equal(first.training, second.training)
     assert np.array_equal(first.values[index], second.values[index])
@@ -138,10 +142,11 @@ def test_rows_taken_away_take_with_them_what_was_filled_from_them():
 def test_no_window_holds_a_hole():
     table = table_of([80, 80], columns=2, holes=[(20, 0), (100, 1), (155, 1)])
     parts = split(table.lengths, 3, 0.2)
-    windows = make_windows(table, parts, scalers(table, table), 5, 3)
+    windows = windows_of(table, parts, scalers(table, table), 5, 3)
     index = np.concatenate([windows.training, windows.validation])[:, None] + np.arange(8)
     assert not np.isnan(windows.values[index]).any()
-    whole = make_windows(table_of([80, 80], columns=2), parts, scalers(table, table), 5, 3)
+    unbroken = table_of([80, 80], columns=2)
+    whole = windows_of(unbroken, parts, scalers(table, table), 5, 3)
     assert len(whole.training) - len(windows.training) == 16  # two holes, 8 windows over each
     assert len(whole.validation) - len(windows.validation) == 5
 
@@ -152,7 +157,7 @@ def test_nothing_filled_from_held_rows_is_trained_on_and_no_window_looks_back_on
     first, end = blocks_of(parts.held)[0]
     for row in (first - 2, first - 1, end, end + 1, 20):
         table.observed[row] = False
-    windows = make_windows(table, parts, scalers(table, table), 12, 5)
+    windows = windows_of(table, parts, scalers(table, table), 12, 5)
     targets = windows.training[:, None] + 12 + np.arange(5)
     assert not np.isin(targets, [first - 2, first - 1, end, end + 1]).any()
     assert np.isin(targets, [20]).any()  # filled from rows that are trained on
@@ -178,7 +183,7 @@ def test_short_series_do_not_shorten_the_lookback_of_the_long_ones():
 def test_memory_does_not_grow_with_the_lookback():
     table = table_of([5000])
     parts = split(table.lengths, 10, 0.2)
-    sizes = [make_windows(table, parts, scalers(table, table), lookback, 10).values.nbytes for lookback in (10, 1000)]
+    sizes = [windows_of(table, parts, scalers(table, table), lookback, 10).values.nbytes for lookback in (10, 1000)]
     assert sizes == [20_000, 20_000]
 
 
@@ -188,7 +193,7 @@ def test_too_few_rows_says_how_many_are_needed(rows, lookback, horizon, needed):
     parts = split(table.lengths, horizon, 0.2)
     words = f"has {rows} rows; a lookback of {lookback} and a horizon of {horizon} need at least {needed}"
     with pytest.raises(DataError, match=words):
-        make_windows(table, parts, scalers(table, table), lookback, horizon)
+        windows_of(table, parts, scalers(table, table), lookback, horizon)
 
 
 @pytest.mark.parametrize(("lookback", "horizon"), [(20, 5), (4, 6)])
@@ -196,7 +201,7 @@ def test_as_many_rows_as_it_says_are_enough(lookback, horizon):
     needed = max(5, horizon) + lookback + horizon + 7
     table = table_of([needed])
     parts = split(table.lengths, horizon, horizon)
-    assert len(make_windows(table, parts, scalers(table, table), lookback, horizon).training) == 8
+    assert len(windows_of(table, parts, scalers(table, table), lookback, horizon).training) == 8
 
 
 @pytest.mark.parametrize(
@@ -231,7 +236,7 @@ def test_many_windows_leave_room_for_a_longer_lookback():
 def test_joint_windows_hold_the_columns_side_by_side(holes):
     table = table_of([80, 60], columns=3, holes=holes)
     parts = split(table.lengths, 4, 0.2)
-    stacked = make_windows(table, parts, scalers(table, table), 6, 4, joint=True)
+    stacked = windows_of(table, parts, scalers(table, table), 6, 4, joint=True)
     joint = joined(stacked, 3)
     assert joint.values.shape == (140, 3)
     for ours, theirs in ((joint.training, stacked.training), (joint.validation, stacked.validation)):
@@ -246,7 +251,7 @@ def test_jointly_thinned_windows_are_the_same_in_every_column(monkeypatch):
     monkeypatch.setattr("cnnlstm_cli.series.windows.MOST_VALIDATION_WINDOWS", 20)
     table = table_of([200], columns=3)
     parts = split(table.lengths, 4, 0.5)
-    stacked = make_windows(table, parts, scalers(table, table), 6, 4, joint=True)
+    stacked = windows_of(table, parts, scalers(table, table), 6, 4, joint=True)
     assert len(stacked.validation) == 18
     assert (np.diff(stacked.validation.reshape(3, -1), axis=0) == 200).all()
 
@@ -264,5 +269,5 @@ def test_a_validation_part_that_leaves_nothing_is_named(validation, named):
     table = table_of([400])
     parts = split(table.lengths, 14, validation)
     with pytest.raises(DataError) as error:
-        make_windows(table, parts, scalers(table, table), 380, 14)
+        windows_of(table, parts, scalers(table, table), 380, 14)
     assert ("or a smaller --validation" in str(error.value)) == named
