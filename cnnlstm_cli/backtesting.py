@@ -264,7 +264,7 @@ class _Part:
         judge = Judge.of(self.table, self.past, self.fitted, windows, self.seasons, self.known_windows(run))
         joint = run.record.spec.model.channels == "joint"
         seen = joined(windows, self.table.values.shape[1]) if joint else windows
-        forecasts = {"model": judge.in_units(run.session.validate(seen)), **dict(judge.baselines())}
+        forecasts = {"model": judge.model(run.session.validate(seen)), **dict(judge.baselines())}
         origins = windows.validation % len(self.table.values) + windows.lookback - 1
         return _Trial(origins, judge.came, forecasts)
 

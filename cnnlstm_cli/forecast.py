@@ -170,7 +170,10 @@ class Run:
         if not np.isfinite(ahead).all():
             raise DataError(f"{table.name}: no finite forecast comes of these rows. Look at the last of them.")
         values = np.stack(
-            [scaler.inverse(series) for scaler, series in zip(fitted, ahead.astype(np.float64), strict=True)]
+            [
+                scaler.within(scaler.inverse(series))
+                for scaler, series in zip(fitted, ahead.astype(np.float64), strict=True)
+            ]
         )
         scale = np.stack([scaler.scale for scaler in fitted])[:, None, :]
         notes = [f"{len(unknown)} series the run was not trained on (first {unknown[0]!r})"] if unknown else []
@@ -189,7 +192,10 @@ class Run:
         return horizon or most
 
     def _lookbacks(self, table: Table) -> tuple[NDArray[np.float32], list[Scaler], list[str]]:
-        """(series, L, targets) scaled lookbacks, the scaler of each series, and the ids the run has none for."""
+        """(series, L, targets) scaled lookbacks, a scaler a series, and the ids the run has none for.
+
+        The scalers are without the limits that a lookback has crossed.
+        """
         needed, seasons = self.record.lookback, self.record.spec.data.season
         if not table.schema.id and len(table.values) < needed:
             raise DataError(
@@ -201,8 +207,9 @@ class Run:
             if scaler is None:
                 scaler = Scaler.fit(table.values[start:end])
                 unknown.append(name)
-            fitted.append(scaler)
-            lookbacks.append(scaler.transform(lookback_of(table.values[start:end], needed, seasons)))
+            rows = lookback_of(table.values[start:end], needed, seasons)
+            fitted.append(scaler.giving_way(rows.min(axis=0), rows.max(axis=0)))
+            lookbacks.append(scaler.transform(rows))
         scaled = np.stack(lookbacks).astype(np.float32)
         if (np.abs(scaled) > MOST_DEVIATIONS).any():
             raise DataError(

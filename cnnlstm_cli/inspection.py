@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from cnnlstm_cli.planning import lay_windows, settle
 from cnnlstm_cli.runs.directory import RunDirectory
 from cnnlstm_cli.runs.record import Record
 from cnnlstm_cli.series.reader import Data, read_training
+from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.table import Table
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ def record_facts(record: Record) -> Facts:
         "season": list(data.season),
         "horizon": record.horizon,
         "lookback": record.lookback,
+        "limits": limits(record.scalers, record.schema.targets),
         **{key: value for key, value in record.facts.items() if key != "validation"},
         "validation": record.facts["validation"],
         "skill": skill(record.facts["validation"]),
@@ -86,6 +89,18 @@ def record_facts(record: Record) -> Facts:
         "model": vars(record.spec.model),
         "train": vars(record.spec.train),
     }
+
+
+def limits(scalers: Mapping[str, Scaler], targets: Sequence[str]) -> Facts:
+    """What forecasts are held within: series -> target -> [low, high], None for no limit; only those that have one."""
+    found: Facts = {}
+    for name, scaler in scalers.items():
+        facts = scaler.to_dict()
+        pairs = zip(targets, facts["low"], facts["high"], strict=True)
+        limited = {target: [low, high] for target, low, high in pairs if (low, high) != (None, None)}
+        if limited:
+            found[name] = limited
+    return found
 
 
 def skill(scores: Scores) -> Facts:

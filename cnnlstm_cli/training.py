@@ -151,7 +151,7 @@ def _facts(task: Task, raced: Race) -> dict[str, Any]:
     """What a reader of run.json wants to know beside what predicting needs."""
     table, came = task.table, task.judge.came
     training, validation = task.parts.rows()
-    forecast = task.judge.in_units(raced.forecast.transpose(2, 0, 1).reshape(-1, task.windows.horizon))
+    forecast = task.judge.model(raced.forecast.transpose(2, 0, 1).reshape(-1, task.windows.horizon))
     best = raced.trained[0].fit
     by_target = score_by("target", forecast, came, table.schema.targets, table.ids)
     return {

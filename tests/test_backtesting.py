@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -270,3 +272,23 @@ def test_series_that_end_at_different_times_are_cut_at_the_same_moments():
         assert [times[parts == number].min() for number in range(3)] == trained
         assert (np.diff(parts) >= 0).all()  # fold after fold, each origin in the one whose training is newest
         assert {done.table.ids[k] for k in done.came.series} == {"new", "short"}
+
+
+def test_forecasts_are_held_within_limits(tmp_path):
+    """By predict and backtest alike; without the limit the same network forecasts below it."""
+    frame = pd.DataFrame({"y": np.maximum(np.random.default_rng(5).standard_normal(400), 0).round(3)})
+    settings = {"train": {"epochs": 1, "members": 1, "refit": False}, "model": {"filters": 4, "units": 4}}
+    run = c.train(frame[:300], tmp_path / "run", settings=settings, horizon=4, lookback=20)
+    assert c.inspect(tmp_path / "run")["limits"] == {"": {"y": [0.0, None]}}
+    limited = c.backtest(frame, tmp_path / "run", start=300)
+    at = {origin: c.predict(frame[:origin], tmp_path / "run")["y"].to_numpy() for origin in range(300, 340)}
+    record = run.folder / "run.json"
+    facts = json.loads(record.read_text(encoding="utf-8"))
+    facts["scalers"][""]["low"] = [None]
+    record.write_text(json.dumps(facts), encoding="utf-8")
+    free = c.backtest(frame, tmp_path / "run", start=300)
+    assert (free.forecasts["model"] < 0).any()
+    np.testing.assert_allclose(limited.forecasts["model"], np.maximum(free.forecasts["model"], 0), atol=1e-12)
+    for place, made in enumerate(at.values()):
+        np.testing.assert_allclose(made, limited.forecasts["model"][place], atol=2e-6)
+    assert np.array_equal(limited.forecasts["linear"], free.forecasts["linear"])

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from cnnlstm_cli.evaluation.baselines import baselines
@@ -22,7 +23,7 @@ class Judge:
     """Scores forecasts of the windows `windows.validation`, m of them.
 
     came   what did come in them
-    mean   (m,) of their series' training rows: scaled -> units of the data, with the deviation in `came.scale`
+    scaler of their series, (m,) each of its parts, without limits that a lookback has crossed
     first  (m,) the row their series begins at
     linear (L, H) the weights of the linear model, None where there was too little to fit it on
     """
@@ -30,7 +31,7 @@ class Judge:
     windows: Windows
     seasons: tuple[int, ...]
     came: Actuals
-    mean: Numbers
+    scaler: Scaler
     first: Index
     linear: Numbers | None
 
@@ -49,20 +50,23 @@ class Judge:
         total = len(table.values)
         column, row = np.divmod(windows.validation, total)
         series = np.searchsorted(table.offsets, row, side="right") - 1
-        scale, mean = (np.stack([getattr(scaler, name) for scaler in fitted]) for name in ("scale", "mean"))
-        naive = _naive_scales(past, seasons[0] if seasons else 1)
-        naive = np.where(naive / scale < 1e-9, 0.0, naive)  # the series repeats itself but for rounding
+        scaler = Scaler.joined(fitted).of(series, column)
+        scaler = scaler.giving_way(*(scaler.inverse(each) for each in _least_and_greatest(windows)))
+        naive = _naive_scales(past, seasons[0] if seasons else 1)[series, column]
+        naive = np.where(naive / scaler.scale < 1e-9, 0.0, naive)  # the series repeats itself but for rounding
         cells = row[:, None] + windows.lookback + np.arange(windows.horizon), column[:, None]
         values = np.where(table.observed[cells], table.values[cells], np.nan)
-        of, by = scale[series, column], mean[series, column]
-        came = Actuals(values, column, series, of, naive[series, column])
+        came = Actuals(values, column, series, scaler.scale, naive)
         first = column * total + _first_rows(table)[series, column]
-        return cls(windows, seasons, came, by, first, weights)
+        return cls(windows, seasons, came, scaler, first, weights)
 
     def in_units(self, scaled: NDArray[np.float32]) -> Numbers:
         """(m, H) scaled -> (m, H) in units of the data."""
-        unscaled: Numbers = scaled.astype(np.float64) * self.came.scale[:, None] + self.mean[:, None]
-        return unscaled
+        return self.scaler.inverse(scaled.T.astype(np.float64)).T
+
+    def model(self, scaled: NDArray[np.float32]) -> Numbers:
+        """The same of a model's forecasts, held within the limits of each series; the baselines know of none."""
+        return self.scaler.within(self.in_units(scaled).T).T
 
     def baselines(self) -> Iterator[tuple[str, Numbers]]:
         """Each baseline's name and forecasts, (m, H) in units of the data."""
@@ -72,6 +76,13 @@ class Judge:
     def baseline_scores(self) -> Scores:
         """Each baseline's metrics; mae and rmse in standard deviations of the training rows."""
         return {name: score(forecast, self.came, deviations=True) for name, forecast in self.baselines()}
+
+
+def _least_and_greatest(windows: Windows) -> tuple[Numbers, Numbers]:
+    """(m,) scaled each: of the lookbacks of the validation windows."""
+    rolling = pd.Series(windows.values[:, 0]).rolling(windows.lookback)
+    newest = windows.validation + windows.lookback - 1
+    return rolling.min().to_numpy()[newest], rolling.max().to_numpy()[newest]
 
 
 def _naive_scales(past: Table, season: int) -> Numbers:

@@ -10,8 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cnnlstm_cli.evaluation.scores import best_baseline
+from cnnlstm_cli.inspection import limits
 from cnnlstm_cli.planning import Task
 from cnnlstm_cli.render.messages import Messages
+from cnnlstm_cli.render.report import limited
 from cnnlstm_cli.training import Watcher
 
 if TYPE_CHECKING:
@@ -93,6 +95,7 @@ def plan_lines(task: Task) -> list[str]:
     table, data = task.table, task.spec.data
     schema = table.schema
     training, validation = task.parts.rows()
+    held = limits(dict(zip(table.ids, task.scalers, strict=True)), schema.targets)
     series = f" in {len(table.ids):,} series" if schema.id else ""
     time = ", ".join(schema.time.names) or "row number"
     season = ", ".join(str(length) for length in data.season) or "none"
@@ -100,6 +103,7 @@ def plan_lines(task: Task) -> list[str]:
         *table.notes(),
         f"time: {time}, {schema.frequency}; season {season}",
         f"target: {', '.join(schema.targets)}",
+        *([f"limits: {limited(held, len(table.ids))}"] if held else []),
         *([f"left out: {', '.join(f'{name} ({why})' for name, why in table.left_out)}"] if table.left_out else []),
         f"lookback {data.lookback}, horizon {data.horizon}; rows{series}: {training:,} for training, "
         f"{validation:,} for validation",

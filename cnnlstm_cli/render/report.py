@@ -66,6 +66,7 @@ def run_report(facts: Facts) -> list[RenderableType]:
                 "forecasts": ", ".join(facts["targets"]),
                 "ahead": f"{facts['horizon']} steps, {Frequency(facts['frequency'])}",
                 "season": _listed(facts["season"]),
+                "limits": limited(facts["limits"], facts["data"]["series"]),
                 "needs": f"columns {', '.join(needs['columns'])}; at least {needs['rows']} rows",
                 "average": averaged(facts),
                 "network": f"{facts['parameters']:,} parameters, best epoch {facts['epochs']['best']}",
@@ -86,6 +87,20 @@ def backtest_report(facts: Facts) -> list[RenderableType]:
     header, *rows = _score_rows(facts)
     shown = [[f"{cell:.4g}" if isinstance(cell, float) else cell for cell in row] for row in rows]
     return [_table(header, shown), Text(f"mae and rmse in {facts['unit']}; smape and wape in percent")]
+
+
+def limited(limits: Facts, series: int) -> str:
+    """Within what forecasts are held: of one series in full, of many how many there are."""
+    if series > 1 or not limits:
+        return f"{len(limits):,} of {series:,} series" if limits else "none"
+    (targets,) = limits.values()
+    return ", ".join(f"{name} {_span(*pair)}" for name, pair in targets.items())
+
+
+def _span(low: float | None, high: float | None) -> str:
+    if high is None:
+        return f"at least {low:.6g}"
+    return f"at most {high:.6g}" if low is None else f"{low:.6g} to {high:.6g}"
 
 
 def _score_rows(facts: Facts) -> list[list[Any]]:

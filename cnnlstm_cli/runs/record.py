@@ -17,7 +17,7 @@ from cnnlstm_cli.series.stamps import StampFormat
 from cnnlstm_cli.series.table import Schema
 from cnnlstm_cli.series.timecolumn import TimeColumn
 
-FORMAT = 1
+FORMAT = 2
 # The facts that are shown of every run.
 TOLD = (
     "created",

@@ -114,3 +114,17 @@ def test_a_season_longer_than_a_series_is_never_taken_from_its_neighbour():
 def test_a_season_longer_than_the_training_rows_is_refused():
     with pytest.raises(UsageError, match=r"data\.season=91 is longer than the 90 training rows"):
         task(season=[91])
+
+
+def test_a_model_is_held_within_the_limits_a_baseline_is_not():
+    """But from the windows on that have seen the limit crossed."""
+    values = np.maximum(np.random.default_rng(5).standard_normal(300), 0)
+    values[280] = -1.0
+    spec = Spec.from_dict({"data": {"horizon": 5, "lookback": 12, "season": [4], "validation": 60}})
+    judged = prepare(pd.DataFrame({"y": values}), spec)
+    below = np.full((len(judged.windows.validation), 5), -9.0, dtype=np.float32)
+    assert (judged.judge.in_units(below) < 0).all()
+    crossed = (judged.windows.validation <= 280) & (judged.windows.validation + 12 > 280)
+    assert crossed.sum() == 12
+    np.testing.assert_allclose(judged.judge.model(below)[~crossed], 0, atol=1e-6)
+    assert (judged.judge.model(below)[crossed] < -1).all()

@@ -11,7 +11,7 @@ from cnnlstm_cli.config import Spec
 from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.runs.record import TOLD, Record
 from cnnlstm_cli.series.frequency import Frequency
-from cnnlstm_cli.series.scaler import Scaler
+from cnnlstm_cli.series.scaler import PARTS, Scaler
 from cnnlstm_cli.series.stamps import StampFormat
 from cnnlstm_cli.series.table import Schema
 from cnnlstm_cli.series.timecolumn import TimeColumn
@@ -22,7 +22,9 @@ RECORD = Record(
     schema=Schema(
         TimeColumn("stamp", ("zeit",), StampFormat("%d.%m.%Y %H:%M", pad=False)), Frequency("h"), ("a", "b"), "shop"
     ),
-    scalers={"x": Scaler(np.array([1.5, 2 / 3]), np.array([1e-9, 3.0]))},
+    scalers={
+        "x": Scaler(np.array([1.5, 2 / 3]), np.array([1e-9, 3.0]), np.array([-np.inf, 0.1]), np.array([7, np.inf]))
+    },
     model="0" * 64,
     facts={**dict.fromkeys(TOLD, 1.5), "rows": {"read": 9}},
 )
@@ -44,17 +46,17 @@ def test_what_is_written_reads_back(path):
         RECORD.model,
     )
     assert read.facts == RECORD.facts
-    assert np.array_equal(read.scalers["x"].mean, RECORD.scalers["x"].mean)
-    assert np.array_equal(read.scalers["x"].scale, RECORD.scalers["x"].scale)
+    for name in PARTS:
+        assert np.array_equal(getattr(read.scalers["x"], name), getattr(RECORD.scalers["x"], name))
 
 
 def test_an_unknown_format_is_refused_with_words(path):
-    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
-    with pytest.raises(DataError, match="has format 2; this cnnlstm reads format 1"):
+    path.write_text(path.read_text().replace('"format": 2', '"format": 3'))
+    with pytest.raises(DataError, match="has format 3; this cnnlstm reads format 2"):
         Record.read(path)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", "{}", "\x00\xff", '{"format": 1}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "{}", "\x00\xff", '{"format": 2}'])
 def test_what_is_no_record(path, content):
     path.write_text(content)
     with pytest.raises(DataError, match=r"run.json is damaged"):
