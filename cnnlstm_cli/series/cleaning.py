@@ -14,6 +14,7 @@ SHORTEST_LIMIT = 3
 ON_GRID = 0.9
 MOST_SPARSE = 20
 OFF_STEP = "rows off the step, dropped"
+UNOBSERVED = "rows at the end without any target, not used"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def observed(block: Block) -> tuple[Block, list[Mending]]:
     end = int(known[-1]) + 1 if len(known) else len(block.times)
     if end == len(block.times):
         return block, []
-    mended = [Mending("rows at the end without any target, not used", len(block.times) - end, block.times[end])]
+    mended = [Mending(UNOBSERVED, len(block.times) - end, block.times[end])]
     return Block(block.times[:end], block.values[:end]), mended
 
 

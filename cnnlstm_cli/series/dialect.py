@@ -9,11 +9,14 @@ import gzip
 import hashlib
 import io
 import lzma
+import os
 import re
+import shutil
 import sys
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -23,6 +26,8 @@ from cnnlstm_cli.series.stamps import looks_like_a_stamp
 
 SAMPLE_BYTES = 1 << 18
 SAMPLE_LINES = 200
+CHUNK = 1 << 20
+IN_MEMORY = 1 << 24  # bytes of a pipe; of larger ones a temporary file is made
 DELIMITERS = ",;\t|"
 DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
@@ -34,19 +39,26 @@ BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16-le", b"\x
 
 
 class Source:
-    """A CSV to read, as often as need be: a path, or standard input for `-` (kept in memory)."""
+    """A CSV to read, as often as need be: a path, or standard input for `-`."""
 
     def __init__(self, path: str | Path) -> None:
         """Raises InputError when there is no such file, or it can't be read."""
         self.name = "standard input" if str(path) == "-" else str(path)
         self._path = Path(path)
-        self._bytes: bytes | None = None
+        self._again: Callable[[], BinaryIO] | None = None
         if str(path) == "-":
-            self._bytes = _standard_input()
+            self._again = _kept(_standard_input())
         elif self._path.exists() and not (self._path.is_file() or self._path.is_dir()):
             with self._open_raw() as pipe:  # what can be read only once
-                self._bytes = pipe.read()
+                self._again = _kept(pipe)
         self._open_raw().close()
+
+    @classmethod
+    def of(cls, name: str, content: bytes) -> Source:
+        """Bytes in memory, under the name of the file they come from."""
+        source = cls.__new__(cls)
+        source.name, source._again = name, lambda: io.BytesIO(content)
+        return source
 
     @contextlib.contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -63,6 +75,23 @@ class Source:
                     raise
                 raise DataError(f"{self.name}: damaged {kind} file: {error}. Compress it again.") from None
 
+    def start(self, size: int) -> bytes:
+        """The first bytes, decompressed."""
+        with self.open() as stream:
+            return stream.read(size)
+
+    def end(self, size: int) -> tuple[bytes, int]:
+        """The last bytes, decompressed, and how many there are in all. What can't be skipped streams through."""
+        with self.open() as stream:
+            if isinstance(stream, (io.BufferedReader, io.BytesIO)):
+                total = stream.seek(0, io.SEEK_END)
+                stream.seek(max(0, total - size))
+                return stream.read(), total
+            kept, total = b"", 0
+            while chunk := stream.read(max(size, CHUNK)):
+                kept, total = (kept + chunk)[-size:], total + len(chunk)
+            return kept, total
+
     def fingerprint(self) -> str:
         """SHA-256 of the bytes as they are stored."""
         digest = hashlib.sha256()
@@ -72,8 +101,8 @@ class Source:
         return digest.hexdigest()
 
     def _open_raw(self) -> BinaryIO:
-        if self._bytes is not None:
-            return io.BytesIO(self._bytes)
+        if self._again is not None:
+            return self._again()
         try:
             return self._path.open("rb")
         except IsADirectoryError:
@@ -83,10 +112,27 @@ class Source:
             raise InputError(f"{self.name}: {error.strerror}. {remedy}") from None
 
 
-def _standard_input() -> bytes:
+def _standard_input() -> BinaryIO:
     if sys.stdin is None:
         raise InputError("standard input is closed. Pipe a CSV into it, or name a file.")
-    return sys.stdin.buffer.read()
+    return cast(BinaryIO, sys.stdin.buffer)
+
+
+def _kept(stream: BinaryIO) -> Callable[[], BinaryIO]:
+    """Takes in what can be read only once. What comes back opens it: in memory, or where it is large on disk."""
+    start = stream.read(IN_MEMORY)
+    if len(start) < IN_MEMORY:
+        return lambda: io.BytesIO(start)
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - is read for as long as this process lives
+    file.write(start)
+    shutil.copyfileobj(stream, file)
+    file.flush()
+
+    def again() -> BinaryIO:
+        file.seek(0)
+        return os.fdopen(os.dup(file.fileno()), "rb")
+
+    return again
 
 
 def _decompressed(raw: BinaryIO, kind: str | None) -> BinaryIO:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,9 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cnnlstm_cli.errors import DataError, UsageError, did_you_mean
+from cnnlstm_cli.errors import CnnlstmError, DataError, UsageError, did_you_mean
 from cnnlstm_cli.series.cleaning import (
     OFF_STEP,
+    UNOBSERVED,
     Block,
     Mending,
     follows,
@@ -30,6 +32,7 @@ from cnnlstm_cli.series.frequency import Frequency, Times, find_frequency
 from cnnlstm_cli.series.scaler import LARGEST
 from cnnlstm_cli.series.sheet import CsvReader, Sheet, sheet_from_frame
 from cnnlstm_cli.series.table import Schema, Table
+from cnnlstm_cli.series.tail import newest
 from cnnlstm_cli.series.timecolumn import TimeColumn, find_again, find_time, is_clock, text_columns
 from cnnlstm_cli.specs import DataSpec
 
@@ -74,10 +77,25 @@ def read_recent(data: Data, schema: Schema, rows: int) -> Table:
 
     Raises DataError when a column is missing or the rows follow another step, InputError when there is no file.
     """
-    sheet = _open(data, schema.id, schema.time.names[:1] if schema.time.format else ())
+    as_text = schema.time.names[:1] if schema.time.format else ()
+    if isinstance(data, pd.DataFrame):
+        return _recent(sheet_from_frame(data), schema, rows)
+    reader = CsvReader.open(Source(data))
+    if not schema.id:  # the last rows of many series may be anywhere
+        for sheet in newest(reader, schema.time, rows, text_columns(reader.sample, as_text)):
+            with contextlib.suppress(CnnlstmError):  # read from its start, the file gets a message that names the line
+                table = _recent(sheet, schema, rows)
+                unused = sum(each.count for each in table.mended if each.what == UNOBSERVED)
+                if table.read - unused >= rows:
+                    return table
+    return _recent(_read(reader, schema.id, as_text), schema, rows)
+
+
+def _recent(sheet: Sheet, schema: Schema, newest: int) -> Table:
     _require(sheet, schema.columns)
     time = find_again(sheet, schema.time)
-    return _assemble(sheet, replace(schema, time=time), _rows(sheet, time, schema.targets, schema.id), newest=rows)
+    rows = _rows(sheet, time, schema.targets, schema.id)
+    return _assemble(sheet, replace(schema, time=time), rows, newest=newest)
 
 
 def read_history(data: Data, schema: Schema) -> Table:
@@ -98,7 +116,10 @@ def _open(data: Data, id_column: str | None, as_text: Sequence[str]) -> Sheet:
     """The sheet; ids, and the columns `as_text`, keep their leading zeros."""
     if isinstance(data, pd.DataFrame):
         return sheet_from_frame(data)
-    reader = CsvReader.open(Source(data))
+    return _read(CsvReader.open(Source(data)), id_column, as_text)
+
+
+def _read(reader: CsvReader, id_column: str | None, as_text: Sequence[str]) -> Sheet:
     names = [column for column in reader.sample.columns if column == id_column]
     return reader.read(text_columns(reader.sample, as_text), names)
 

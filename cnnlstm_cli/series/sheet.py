@@ -118,6 +118,11 @@ class CsvReader:
         """The first rows, every cell as text."""
         return Sheet(self._read(dtype=str, nrows=SAMPLE_ROWS), self.source.name, self.source, self.dialect)
 
+    def part(self, records: bytes) -> CsvReader:
+        """A reader of some records of the file, written as it is."""
+        header = self.dialect.delimiter.join("x" for _ in self.dialect.header)
+        return replace(self, source=Source.of(self.source.name, header.encode() + b"\n" + records))
+
     def read(self, text: Sequence[str] = (), names: Sequence[str] = ()) -> Sheet:
         """Every row; the columns `text` stay text, the others are numbers where all their cells are.
 

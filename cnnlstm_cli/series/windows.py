@@ -25,6 +25,7 @@ from cnnlstm_cli.series.table import Table
 Index = NDArray[np.int64]
 
 VALIDATION_SHARE = 0.2
+ENOUGH = 20_000  # rows held out, of all series together
 MOST_BLOCKS = 8  # of validation rows, so that every part of a year, and of a drift, has a say
 HORIZONS_A_BLOCK = 2  # at least: around a block some H - 1 training windows are lost on either side
 FEWEST_WINDOWS = 8  # batch normalisation and a validation loss mean little with fewer
@@ -90,13 +91,15 @@ class Split:
 def split(lengths: Index, horizon: int, validation: float | None) -> Split:
     """The rows of each series that are held out: the newest so many, or a share of them, but at least a horizon.
 
-    By default (None) a fifth, and of a long series not the newest alone: blocks of it, evenly over all rows but the
-    oldest third, which a lookback may take, the last of them at the end. The newest rows alone know one part of the
-    year and one level. (Bergmeir and Benitez 2012 on blocks for validating time series.)
+    By default (None) a fifth, or as much less as is enough to choose by over all series: rows held out are missed in
+    training, and a network that was trained on much less than it will be is best after fewer epochs. Of a long series
+    not the newest alone: blocks, evenly over all rows but the oldest third, which a lookback may take, the last of them
+    at the end. The newest rows alone know one part of the year and one level. (Bergmeir and Benitez 2012 on blocks for
+    validating time series.)
     """
     held = np.zeros(int(lengths.sum()), dtype=bool)
     for start, rows in zip(np.cumsum(lengths) - lengths, lengths, strict=True):
-        share = VALIDATION_SHARE if validation is None else validation
+        share = min(VALIDATION_SHARE, ENOUGH / len(lengths) / rows) if validation is None else validation
         wanted = min(rows, max(int(share) if share >= 1 else round(rows * share), horizon))
         blocks = int(np.clip(wanted // (HORIZONS_A_BLOCK * horizon), 1, MOST_BLOCKS)) if validation is None else 1
         for number in range(blocks):

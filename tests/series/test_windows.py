@@ -94,6 +94,14 @@ def test_by_default_a_fifth_in_blocks_over_all_rows_but_the_oldest_third():
     assert blocks_of(split(np.array([144]), 12, None).held) == [[115, 144]]  # too short for more than the newest rows
 
 
+def test_of_many_rows_no_more_are_held_out_than_is_enough_but_a_horizon_of_each_series():
+    assert split(np.array([1_000_000]), 24, None).rows() == (980_000, 20_000)
+    many = np.full(400, 700)
+    assert split(many, 10, None).rows() == (260_000, 20_000)
+    assert blocks_of(split(many, 60, None).held)[:2] == [[640, 700], [1340, 1400]]
+    assert split(many, 48, 0.2).rows() == (224_000, 56_000)  # what is asked for is held out
+
+
 @settings(max_examples=30, deadline=None)
 @given(CASES)
 def test_the_target_follows_its_lookback_without_a_gap(case):
