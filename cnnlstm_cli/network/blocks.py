@@ -19,6 +19,7 @@ import keras
 from keras import layers, ops
 
 from cnnlstm_cli.network.cells import NormalisedLSTMCell
+from cnnlstm_cli.network.lstm import MOST_STEPS, UnrolledLSTM
 from cnnlstm_cli.specs import ModelSpec
 
 Tensor: TypeAlias = Any  # Keras carries no types
@@ -141,7 +142,7 @@ def recur(x: Tensor, spec: ModelSpec) -> Tensor:
     dropout inside the recurrence uses one mask for all steps (Gal and Ghahramani 2016).
     """
     for number in range(1, spec.layers + 1):
-        layer = _recurrent(spec)(name=_name(spec.cell, number), return_sequences=number < spec.layers)
+        layer = _recurrent(spec, x.shape[1])(name=_name(spec.cell, number), return_sequences=number < spec.layers)
         x = layers.Bidirectional(layer, name=_name("bidirectional", number))(x) if spec.bidirectional else layer(x)
         x = _penalise(x, spec)
     if spec.recurrent_norm == "output":
@@ -149,13 +150,14 @@ def recur(x: Tensor, spec: ModelSpec) -> Tensor:
     return layers.Dropout(spec.dropout or 0.0)(x)
 
 
-def _recurrent(spec: ModelSpec) -> Callable[..., Any]:
-    """A maker of recurrent layers: Keras's own, or ours around the normalised cell where the cell is another."""
-    inner = {
-        "activation": spec.cell_activation,
-        "recurrent_dropout": spec.recurrent_dropout or 0.0,
-        **_restraints(spec, "kernel", "recurrent", "bias"),
-    }
+def _recurrent(spec: ModelSpec, steps: int) -> Callable[..., Any]:
+    """A maker of recurrent layers: ours for few steps or another cell, else Keras's own."""
+    restraints = _restraints(spec, "kernel", "recurrent", "bias")
+    inner: dict[str, Any] = {"activation": spec.cell_activation, "recurrent_dropout": spec.recurrent_dropout or 0.0}
+    plain = spec.recurrent_norm not in ("batch", "layer") and not spec.zoneout
+    if plain and spec.cell == "lstm" and steps <= MOST_STEPS and not spec.bidirectional:
+        return lambda **names: UnrolledLSTM(spec.settled_units, cell=restraints, **inner, **names)
+    inner |= restraints
     norm = spec.recurrent_norm if spec.recurrent_norm in ("batch", "layer") else None
     if norm or spec.zoneout:
         cell = NormalisedLSTMCell(spec.settled_units, norm=norm, zoneout=spec.zoneout, **inner)

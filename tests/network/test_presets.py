@@ -49,11 +49,11 @@ def test_the_questions_layers_have_the_parameters_counted_by_hand() -> None:
 def test_the_answers_layers_are_the_published_ones_in_their_order() -> None:
     model = published("answer")
     kinds = [type(layer).__name__ for layer in model.layers if layer.count_params() or "Dropout" in layer.name]
-    assert kinds == ["Conv1D", "BatchNormalization", "Dense", "Dense", "LSTM", "Dense"]
+    assert kinds == ["Conv1D", "BatchNormalization", "Dense", "Dense", "UnrolledLSTM", "Dense"]
     convolution, recurrent = model.get_layer("convolution"), model.get_layer("lstm")
     assert type(convolution.kernel_initializer).__name__ == "LecunNormal"
     assert type(model.get_layer("squeeze").kernel_initializer).__name__ == "HeNormal"
-    assert recurrent.recurrent_dropout == 0.2
+    assert recurrent.cell.recurrent_dropout == 0.2
     dropouts = [layer for layer in model.layers if type(layer).__name__ in ("AlphaDropout", "Dropout")]
     assert [(layer.rate, layer.noise_shape) for layer in dropouts] == [(0.1, None), (0, None)]
 
