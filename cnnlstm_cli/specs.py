@@ -259,7 +259,9 @@ class TrainSpec:
     )
     loss: Literal["mae", "mse", "huber"] = option("mae", "that training makes small; epochs are always judged by mae")
     schedule: Literal["cosine", "constant"] = option(
-        "cosine", "of the learning rate: down to zero by steps, or constant", source="Loshchilov and Hutter 2017"
+        "cosine",
+        "of the rate: down to zero in cycles, each as long as all before it; or constant",
+        source="Loshchilov and Hutter 2017",
     )
     epochs: int | None = option(None, "passes over the training windows; default: by the number of windows", low=1)
     batch_size: int = option(256, "windows a step; fewer when there are few windows", low=1)
@@ -273,7 +275,9 @@ class TrainSpec:
     )
     clipnorm: float = option(5.0, "largest gradient norm", low=1e-9, source="Pascanu et al. 2013")
     patience: int | None = option(
-        None, "epochs without a better validation loss before training stops; default: a third", low=1
+        None,
+        "cycles, of a constant rate epochs, without a better one before it stops; default: 2",
+        low=1,
     )
     members: int = option(
         2, "networks trained, and averaged but for those the validation rows speak against", low=1, high=64

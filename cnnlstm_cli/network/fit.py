@@ -10,8 +10,9 @@ more than its compilation costs a training of the length below.
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
@@ -30,6 +31,7 @@ Tensor: TypeAlias = Any  # TensorFlow carries no types
 
 STEPS = 2_000  # of a whole training whose epochs are not given, within these bounds:
 FEWEST_EPOCHS, MOST_EPOCHS = 6, 100
+MOST_CYCLES, CYCLES_PATIENT = 6, 2
 FEWEST_PATIENT = 3
 STEPS_AN_EPOCH = 8  # with so few windows that there would be less, the batch is made smaller,
 SMALLEST_BATCH = 8  # down to this
@@ -70,7 +72,7 @@ class Epoch:
 @dataclass(frozen=True)
 class Fit:
     """How a training went; `best` is the number of the epoch whose weights the model now holds, 0 if it was best before
-    the first, and `validation` its validation loss."""
+    the first, and `validation` its validation loss. Of a cosine they are those of a cycle's end."""
 
     history: tuple[Epoch, ...]
     best: int
@@ -85,20 +87,26 @@ OnStep: TypeAlias = Callable[[int, int, Epoch | None], None]
 class Plan:
     """A training in numbers: `epochs` of `calls` compiled calls of `steps` steps of `batch` windows.
 
-    It stops after `patience` epochs without a better one. By default that is a share of them, because a cosine brings
-    the best epochs late: while the rate is high a few epochs in a row mean little.
+    cycles    epochs of each fall of the learning rate
+    patience  cycles in a row without a better end after which it stops
     """
 
     epochs: int
     calls: int
     steps: int
     batch: int
+    cycles: tuple[int, ...]
     patience: int
 
     @property
     def total(self) -> int:
         """Steps of the whole training."""
         return self.epochs * self.calls * self.steps
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The last epoch of each cycle."""
+        return tuple(itertools.accumulate(self.cycles))
 
 
 def plan(windows: int, spec: TrainSpec) -> Plan:
@@ -110,7 +118,18 @@ def plan(windows: int, spec: TrainSpec) -> Plan:
     calls = -(-needed // STEPS_A_CALL)
     steps = -(-needed // calls)
     epochs = spec.epochs or int(np.clip(round(STEPS / (calls * steps)), FEWEST_EPOCHS, MOST_EPOCHS))
-    return Plan(epochs, calls, steps, batch, spec.patience or max(FEWEST_PATIENT, epochs // 3))
+    falls = spec.schedule == "cosine"
+    patience = spec.patience or (CYCLES_PATIENT if falls else max(FEWEST_PATIENT, epochs // 3))
+    return Plan(epochs, calls, steps, batch, _cycles(epochs) if falls else (1,) * epochs, patience)
+
+
+def _cycles(epochs: int) -> tuple[int, ...]:
+    """Epochs cut into cycles, each about as long as all before it."""
+    lengths: list[int] = []
+    while epochs > 2 and len(lengths) < MOST_CYCLES - 1:
+        lengths.append(-(-epochs // 2))
+        epochs -= lengths[-1]
+    return (epochs, *reversed(lengths))
 
 
 def settled(spec: TrainSpec, windows: int) -> TrainSpec:
@@ -129,30 +148,41 @@ def fit(
 ) -> Fit:
     """Trains `model`, (B, L, C) -> (B, H, C), in place, and leaves the weights of its best epoch in it.
 
-    `windows` holds at least one training window. The best epoch is the one with the lowest validation loss, the weights
-    it came with among them; after `patience` epochs without a better one training stops. Without validation
-    windows every epoch counts as better than the one before. `on_step(step, steps, epoch)` is called after every
+    `windows` holds at least one training window. The best epoch is the one with the lowest validation loss, of those
+    that end a cycle and the weights it came with; training stops when its patience is spent. Without validation windows
+    the schedule is a single cycle, and its last epoch the best. `on_step(step, steps, epoch)` is called after every
     compiled call, with the last finished epoch if there is one.
+
+    Only where the rate has come to zero can a training be compared with a shorter one: while it is high, a good epoch
+    is luck, and a training that was cut off there forecasts worse when it is repeated on all rows.
 
     A KeyboardInterrupt ends the training: once an epoch is finished and `keep_interrupted()` says so, with what was
     learnt until then; otherwise it is raised again. Raises DataError when a loss is not finite.
     """
     course = plan(len(windows.training), spec)
     judge = _judge(model, windows) if len(windows.validation) else None
+    if judge is None:
+        course = replace(course, cycles=(course.epochs,))
     history: list[Epoch] = []
     best, lowest, weights = 0, judge() if judge else np.inf, model.get_weights()
-    interrupted = False
+    latest, unrewarded, interrupted = weights, 0, False
     try:
         for epoch in _epochs(model, windows, spec, course, judge, on_step or (lambda *_: None)):
             history.append(epoch)
+            latest = model.get_weights()
+            if epoch.number not in course.ends:
+                continue
+            unrewarded += 1
             if judge is None or epoch.validation < lowest:
-                best, lowest, weights = epoch.number, epoch.validation, model.get_weights()
-            if epoch.number - best >= course.patience:
+                best, lowest, weights, unrewarded = epoch.number, epoch.validation, latest, 0
+            if unrewarded >= course.patience:
                 break
     except KeyboardInterrupt:
         if not history or not keep_interrupted():
             raise
         interrupted = True
+        if judge is None or history[-1].validation < lowest:
+            best, lowest, weights = history[-1].number, history[-1].validation, latest
     model.set_weights(weights)
     return Fit(tuple(history), best, lowest, interrupted)
 
@@ -212,15 +242,30 @@ def _trainer(model: keras.Model, windows: Windows, spec: TrainSpec, course: Plan
 def _optimizer(spec: TrainSpec, course: Plan) -> keras.optimizers.Optimizer:
     """Nadam (Dozat 2016), Adam (Kingma and Ba 2015) or Nesterov's momentum (Sutskever et al. 2013).
 
-    The norm of all gradients together is clipped (Pascanu et al. 2013); a cosine leads from the learning rate to zero
-    (Loshchilov and Hutter 2017, without restarts); weights decay apart from the gradient, by the rate of the step
-    (Loshchilov and Hutter 2019).
+    The norm of all gradients together is clipped (Pascanu et al. 2013); weights decay apart from the gradient, by the
+    rate of the step (Loshchilov and Hutter 2019).
     """
     rate: Any = spec.learning_rate
     if spec.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(spec.learning_rate, course.total)
+        rate = _Falling(spec.learning_rate, [epochs * course.calls * course.steps for epochs in course.cycles])
     make = OPTIMIZERS[spec.optimizer]
     return make(rate, global_clipnorm=spec.clipnorm, weight_decay=spec.weight_decay or None)
+
+
+class _Falling(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # Keras carries no types
+    """From the rate down to zero by a cosine, once in each cycle of so many steps (Loshchilov and Hutter 2017)."""
+
+    def __init__(self, rate: float, lengths: Sequence[int]) -> None:
+        self._rate = rate
+        self._lengths = tf.constant(lengths, tf.float32)
+        self._starts = tf.cumsum(self._lengths, exclusive=True)
+
+    def __call__(self, step: Tensor) -> Tensor:
+        """The rate of a step, counted from 0."""
+        step = tf.cast(step, tf.float32)
+        cycle = tf.reduce_sum(tf.cast(step >= self._starts, tf.int32)) - 1
+        share = (step - self._starts[cycle]) / self._lengths[cycle]
+        return self._rate * (1 + tf.cos(np.pi * tf.minimum(share, 1.0))) / 2
 
 
 def _judge(model: keras.Model, windows: Windows) -> Callable[[], float]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,7 +15,7 @@ import pytest
 
 from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.network import fit as fitting
-from cnnlstm_cli.network.fit import Epoch, Plan, fit, plan, settled, shuffled
+from cnnlstm_cli.network.fit import Epoch, Plan, _cycles, fit, plan, settled, shuffled
 from cnnlstm_cli.series.windows import Windows
 from cnnlstm_cli.specs import TrainSpec
 
@@ -65,19 +67,50 @@ def noise(random: np.random.Generator) -> Windows:
     return Windows(values, 23, 5, np.arange(60), np.arange(100, 250))
 
 
-def test_the_best_weights_are_put_back(small: Make, noise: Windows, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("schedule", ["cosine", "constant"])
+def test_the_best_weights_are_put_back(
+    schedule: Any, small: Make, noise: Windows, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(fitting, "VALIDATION_BATCH", 64)  # 150 windows: the last batch is filled up, but not counted
     model = small()
-    fitted = fit(model, noise, TrainSpec(epochs=20, learning_rate=0.01, patience=100))
-    losses = [epoch.validation for epoch in fitted.history]
-    assert min(losses) < 0.98 * losses[-1], "the last epoch is as good as the best: this test would see no difference"
-    assert fitted.best == 1 + int(np.argmin(losses))
-    assert error(model, noise) == pytest.approx(min(losses), rel=1e-5)
+    fitted = fit(model, noise, TrainSpec(epochs=20, learning_rate=0.01, patience=100, schedule=schedule))
+    numbers = range(1, 21) if schedule == "constant" else itertools.accumulate(_cycles(20))
+    ends = [fitted.history[number - 1].validation for number in numbers]
+    assert min(ends) < 0.98 * ends[-1], "the last epoch is as good as the best: this test would see no difference"
+    assert fitted.history[fitted.best - 1].validation == min(ends)
+    assert error(model, noise) == pytest.approx(min(ends), rel=1e-5)
 
 
-def test_training_stops_after_patience_epochs_without_a_better_one(small: Make, noise: Windows) -> None:
-    fitted = fit(small(), noise, TrainSpec(epochs=40, learning_rate=0.01, patience=3))
-    assert len(fitted.history) == fitted.best + 3 < 40
+def test_training_stops_when_its_patience_is_spent(small: Make, noise: Windows) -> None:
+    """A constant rate after so many epochs, a falling one after so many cycles."""
+    constant = fit(small(), noise, TrainSpec(epochs=40, learning_rate=0.01, patience=3, schedule="constant"))
+    assert len(constant.history) == constant.best + 3 < 40
+    ends = Plan(40, 1, 1, 8, _cycles(40), 1).ends
+    falling = fit(small(), noise, TrainSpec(epochs=40, learning_rate=0.01))
+    assert falling.best in ends[:3]
+    assert len(falling.history) == ends[ends.index(falling.best) + 2]
+    hopeless = fit(small(), noise, TrainSpec(epochs=40, learning_rate=10.0, clipnorm=1000.0))
+    assert (hopeless.best, len(hopeless.history)) == (0, ends[1])
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 6, 9, 51, 100, 1000])
+def test_a_cycle_is_about_as_long_as_all_before_it(epochs: int) -> None:
+    cycles = _cycles(epochs)
+    assert sum(cycles) == epochs
+    assert len(cycles) <= fitting.MOST_CYCLES
+    for number in range(1, len(cycles)):
+        assert abs(cycles[number] - sum(cycles[:number])) <= 1
+
+
+def test_without_validation_windows_the_rate_falls_once(
+    small: Make, waves: Windows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans: list[Plan] = []
+    trainer = fitting._trainer
+    monkeypatch.setattr(fitting, "_trainer", lambda *given: plans.append(given[-1]) or trainer(*given))
+    fitted = fit(small(), replace(waves, validation=waves.validation[:0]), TrainSpec(epochs=7))
+    assert plans[0].cycles == (7,)
+    assert (fitted.best, len(fitted.history)) == (7, 7)
 
 
 TRAIN = """
@@ -149,7 +182,9 @@ def test_epochs_follow_from_the_steps_they_take_unless_given() -> None:
     assert plan(13_676, TrainSpec()).total == pytest.approx(fitting.STEPS, rel=0.05)
     assert plan(10**6, TrainSpec()).epochs == fitting.FEWEST_EPOCHS
     assert plan(10, TrainSpec()).epochs == fitting.MOST_EPOCHS
-    assert plan(10, TrainSpec(epochs=3)) == Plan(epochs=3, calls=1, steps=2, batch=8, patience=3)
+    assert plan(10, TrainSpec(epochs=3)) == Plan(epochs=3, calls=1, steps=2, batch=8, cycles=(1, 2), patience=2)
+    constant = plan(10, TrainSpec(epochs=30, schedule="constant"))
+    assert (constant.cycles, constant.patience) == ((1,) * 30, 10)
 
 
 @pytest.mark.parametrize("windows", [5, 97, 4_321])

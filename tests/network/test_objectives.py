@@ -82,7 +82,7 @@ def test_the_largest_norm_holds_after_a_step(small: Make, waves: Windows) -> Non
 def test_weights_decay_by_the_exact_factor_where_there_is_no_gradient(name: str) -> None:
     spec = TrainSpec(optimizer=name, weight_decay=0.1, learning_rate=0.5, schedule="constant")
     weight = keras.Variable(np.array([1.0, -2.0], np.float32))
-    optimizer = fitting._optimizer(spec, Plan(1, 1, 1, 8, 1))
+    optimizer = fitting._optimizer(spec, Plan(1, 1, 1, 8, (1,), 1))
     for step in (1, 2):
         optimizer.apply([np.zeros(2, np.float32)], [weight])
         np.testing.assert_allclose(weight, np.array([1, -2]) * (1 - 0.5 * 0.1) ** step, rtol=1e-6)
@@ -95,26 +95,33 @@ FIRST_STEPS = {"adam": 0.1, "sgd": 0.1 * 1.9 * 2}  # of a gradient of 2 at rate 
 def test_a_first_step_is_as_long_as_its_paper_says(name: str) -> None:
     weight = keras.Variable(np.zeros(1, np.float32))
     spec = TrainSpec(optimizer=name, learning_rate=0.1, schedule="constant")
-    fitting._optimizer(spec, Plan(1, 1, 1, 8, 1)).apply([np.full(1, 2, np.float32)], [weight])
+    fitting._optimizer(spec, Plan(1, 1, 1, 8, (1,), 1)).apply([np.full(1, 2, np.float32)], [weight])
     np.testing.assert_allclose(weight, -FIRST_STEPS[name], rtol=1e-5)
 
 
 def test_every_optimizer_is_another_one_and_clips_its_gradients() -> None:
     kinds = {}
     for name in ("nadam", "adam", "adamw", "sgd"):
-        made = fitting._optimizer(TrainSpec(optimizer=name, weight_decay=0.1, clipnorm=2), Plan(1, 1, 1, 8, 1))
+        made = fitting._optimizer(TrainSpec(optimizer=name, weight_decay=0.1, clipnorm=2), Plan(1, 1, 1, 8, (1,), 1))
         kinds[name] = type(made).__name__
         assert made.global_clipnorm == 2
     assert kinds == {"nadam": "Nadam", "adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 
 
 def test_the_rate_falls_along_a_cosine_or_stays() -> None:
-    course = Plan(2, 5, 10, 8, 3)
+    course = Plan(2, 5, 10, 8, (2,), 3)
     for schedule, expected in (("cosine", lambda share: (1 + np.cos(np.pi * share)) / 2), ("constant", lambda _: 1)):
         optimizer = fitting._optimizer(TrainSpec(schedule=schedule, learning_rate=0.2), course)
         for step in (0, 30, 50, 100):
             optimizer.iterations.assign(step)
             assert float(optimizer.learning_rate) == pytest.approx(0.2 * expected(step / 100), abs=1e-6)
+
+
+def test_the_rate_begins_anew_with_every_cycle() -> None:
+    optimizer = fitting._optimizer(TrainSpec(learning_rate=0.2), Plan(6, 5, 2, 8, (1, 2, 3), 1))
+    for step, expected in ((0, 1), (5, 0.5), (9, 0.02447), (10, 1), (20, 0.5), (30, 1), (45, 0.5), (60, 0)):
+        optimizer.iterations.assign(step)
+        assert float(optimizer.learning_rate) == pytest.approx(0.2 * expected, abs=1e-5)
 
 
 @pytest.mark.parametrize(
