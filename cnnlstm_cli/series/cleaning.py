@@ -83,7 +83,7 @@ def sparse(block: Block) -> bool:
 def follows(block: Block, frequency: Frequency) -> bool:
     """Whether rows lie on the grid of a frequency (nine in ten, the newest too), mostly one time after the other."""
     grid = frequency.grid(block.times[0], block.times[-1])
-    on = np.isin(block.times, grid)
+    on = grid[np.searchsorted(grid, block.times).clip(max=len(grid) - 1)] == block.times
     steps = np.diff(np.searchsorted(grid, block.times[on]))
     single = not len(steps) or np.bincount(steps).argmax() == 1
     return bool(on.mean() >= ON_GRID and on[-1] and single)

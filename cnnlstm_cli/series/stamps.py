@@ -158,13 +158,21 @@ def possible_formats(text: pd.Series) -> list[StampFormat]:
     A stray cell is thus no reason not to see the dates around it. All formats returned fit the same number of cells.
     """
     filled = text.dropna()
+    formats, most = _fitting(filled)
+    if most < len(filled):  # some may only be padded with blanks
+        formats, most = _fitting(filled.str.strip())
+    return formats if most >= FITTING * len(filled) else []
+
+
+def _fitting(filled: pd.Series) -> tuple[list[StampFormat], int]:
+    """The formats that fit the most cells, and how many that are."""
     examples = {len(cell): cell for cell in _some(filled)}
     longest_first = (examples[length] for length in sorted(examples, reverse=True))
     patterns = next((found for found in map(_patterns, longest_first) if found), [])
     formats = [_with_writing(pattern, filled) for pattern in patterns]
     fitting = [int(each.parse(filled).notna().sum()) for each in formats]
-    most = max([FITTING * len(filled), *fitting])
-    return [each for each, count in zip(formats, fitting, strict=True) if count == most]
+    most = max(fitting, default=0)
+    return [each for each, count in zip(formats, fitting, strict=True) if count == most], most
 
 
 def _some(filled: pd.Series) -> list[str]:

@@ -77,8 +77,10 @@ class TimeColumn:
     def _parse_text(self, sheet: Sheet, text: pd.Series) -> pd.Series:
         if self.format is None:
             raise ValueError(f"a time column of kind {self.kind} needs a format")
-        text = text.astype("string").str.strip()
         stamps = self.format.parse(text)
+        if (stamps.isna() & text.notna()).any():  # some may only be padded with blanks
+            text = text.astype("string").str.strip()
+            stamps = self.format.parse(text)
         self._refuse(sheet, stamps.isna() & text.notna(), text, f"does not follow {self.format.pattern}")
         return stamps
 
@@ -169,8 +171,7 @@ def find_time(
     if time_format is not None and not dates:
         raise DataError(f"{sheet.name}: no column of text follows --time-format {time_format}. Name it with --time.")
     if dates:
-        different = {column: len(set(sheet.frame[column])) for column in dates}
-        column = max(different, key=lambda name: different[name])  # of equals the first
+        column = max(dates, key=lambda name: sheet.frame[name].nunique()) if len(dates) > 1 else next(iter(dates))
         return _with_clock(sheet, column, dates[column])
     if id_column is not None:  # one series after the other, as they are stored or not
         ordered = sheet.frame.sort_values(id_column, kind="stable")
@@ -246,9 +247,10 @@ def _no_time(sheet: Sheet, named: list[str]) -> TimeColumn:
 def _formats(sheet: Sheet, column: str, time_format: str | None) -> list[StampFormat]:
     if sheet.is_number(column):
         return []
-    text = sheet.frame[column].astype("string").str.strip()
+    text = sheet.frame[column].astype("string")
     if time_format is None:
         return possible_formats(text)
+    text = text.str.strip()
     given = named_format(time_format, text)
     return [given] if given.parse(text).notna().any() else []
 
@@ -256,8 +258,9 @@ def _formats(sheet: Sheet, column: str, time_format: str | None) -> list[StampFo
 def _with_clock(sheet: Sheet, date: str, formats: list[StampFormat], clock: str | None = None) -> TimeColumn:
     """A date column alone, or together with the hour or clock column beside it when dates repeat."""
     where = f"{sheet.name}, column {date!r}"
-    # rows of one day would make any reading of the date uneven
-    form = decide(sheet.frame[date].drop_duplicates().astype("string").str.strip(), formats, where)
+    form = formats[0]
+    if len(formats) > 1:  # rows of one day would make any reading of the date uneven
+        form = decide(sheet.frame[date].drop_duplicates().astype("string").str.strip(), formats, where)
     candidates = (
         [clock] if clock else [name for name in sheet.columns if name != date and _plain(name) in HOURS + CLOCKS]
     )
