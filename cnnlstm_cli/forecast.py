@@ -22,7 +22,7 @@ from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.table import Table
 from cnnlstm_cli.series.windows import Windows, lookback_of
 
-BATCH = 4096
+BATCH = 256  # windows; of many more the cache holds too few, and memory grows
 MOST_DEVIATIONS = 1e12  # what single precision can still square
 THREADS = 2
 

@@ -16,7 +16,6 @@ from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.season import default_horizon, find_seasons
 from cnnlstm_cli.series.table import Table
 from cnnlstm_cli.series.windows import (
-    MANY_WINDOWS,
     Split,
     Windows,
     count_windows,
@@ -29,7 +28,7 @@ from cnnlstm_cli.series.windows import (
     split,
     training_starts,
 )
-from cnnlstm_cli.specs import NARROW, WIDE
+from cnnlstm_cli.specs import MANY_WINDOWS, NARROW, WIDE
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,12 @@ from typing import Any, Literal
 
 from cnnlstm_cli.errors import UsageError
 
-# What races when none of it is given: the first won on noisy and drifting series, the second on short and regular ones.
+# What races when none of it is given, two beside each other: the first won on noisy and drifting series, the second on
+# short and regular ones; of many windows the less is dropped the better.
 REGULARISED: dict[str, Any] = {"conv_dropout": 0.1, "recurrent_dropout": 0.2, "dropout": 0.3}
 LIGHT: dict[str, Any] = {"conv_dropout": 0.0, "recurrent_dropout": 0.1, "dropout": 0.1}
+FREE: dict[str, Any] = dict.fromkeys(REGULARISED, 0.0)
+MANY_WINDOWS = 100_000  # that a wider and freer network does better with, and that leave room for a longer lookback
 FEW_WINDOWS = 4_000  # with fewer the light one starts as the linear model; with more, that only led it astray
 NARROW, WIDE = 64, 128  # filters and units; of many windows the wide one made 7 % less error, of fewer no less
 SHORT = 32  # steps: below, pooling has nothing to spare
@@ -228,13 +231,13 @@ class ModelSpec:
         return self.skip and self.normalisation == "standard" and self.output == "linear"
 
     def candidates(self, windows: int = FEW_WINDOWS) -> tuple[ModelSpec, ...]:
-        """The networks that race on so many training windows: with the dropouts given, or else of both kinds."""
+        """The networks that race on so many training windows: with the dropouts given, or else two kinds."""
         given = {name: getattr(self, name) for name in REGULARISED}
         settled = {name: rate for name, rate in given.items() if rate is not None}
         stable = {"recurrent_dropout": 0.0} if self.cell_activation == "relu" else {}
         short: Literal["zero", "linear"] = "linear" if windows < FEW_WINDOWS else "zero"
-        courses = [REGULARISED] if settled else [REGULARISED, LIGHT]
-        starts = [short] if settled else ["zero", short]
+        several = [LIGHT, FREE] if windows >= MANY_WINDOWS else [REGULARISED, LIGHT]
+        courses, starts = ([REGULARISED], [short]) if settled else (several, ["zero", short])
         return tuple(
             replace(self, **{**course, **stable, **settled}, start=start if self.start == "race" else self.start)
             for course, start in zip(courses, starts, strict=True)

@@ -21,6 +21,7 @@ from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.series.calendar import features
 from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.table import Table
+from cnnlstm_cli.specs import MANY_WINDOWS
 
 Index = NDArray[np.int64]
 
@@ -33,7 +34,6 @@ MOST_VALIDATION_WINDOWS = 10_000  # more only cost time: the error of their mean
 SEASONS_SEEN = 14  # how many seasons the network looks back: two weeks of days, enough for a weekly rhythm
 LONGEST_LOOKBACK = 2_016  # rows; of longer seasons two are enough, or training takes too long
 HORIZONS_SEEN = 8  # without a season: how many horizons
-MANY_WINDOWS = 100_000  # that a wider network does better with, and that leave room for a longer lookback
 LARGEST_SHARE = 3  # the lookback takes at most a third of the rows of a series, so that windows remain
 
 

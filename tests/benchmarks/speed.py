@@ -1,19 +1,22 @@
-"""How fast the published network trains here, beside the published template: the same layers under plain `model.fit`.
+"""How fast the published network trains here, beside the same layers under plain `model.fit`, and in PyTorch.
 
-    python -m tests.benchmarks.speed [--rows 17420] [--repeats 5]
+    python -m tests.benchmarks.speed [--rows 17420] [--repeats 5] [--quick]
 
 The template cuts its windows into NumPy arrays and calls `model.fit(x, y, batch_size=32)`, as its readers do; it is
-written down here with nothing of this package. Random rows of 20 features, 21 looked back, one step ahead. Epochs are
-taken in turns in one process, so that a busy moment of the machine falls on all alike; medians of their samples a
-second. Compilation counts for none of them.
+written down here with nothing of this package, and so is PyTorch's, which is left out where PyTorch (the extra `bench`)
+is not installed: its LSTM knows no dropout inside the recurrence. Random rows of 20 features, 21 looked back, one step
+ahead. Epochs are taken in turns in one process, so that a busy moment of the machine falls on all alike; medians of
+their samples a second. Compilation counts for none of them. --quick is small, and only shows that it runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -66,12 +69,52 @@ def by_us(values: np.ndarray, batch: int, **settings: object) -> Callable[[], fl
     return lambda: fit(model, windows, spec.train).history[0].seconds
 
 
+def by_torch(values: np.ndarray, batch: int) -> Callable[[], float]:
+    """The template in PyTorch, windows cut from the rows by index. Raises ImportError without PyTorch."""
+    import torch  # here, because it is optional
+    from torch import nn
+
+    class Net(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.convolution, self.norm = nn.Conv1d(FEATURES, 10, 3, bias=False), nn.BatchNorm1d(10)
+            self.bend = nn.Sequential(nn.SELU(), nn.AlphaDropout(0.1))
+            self.gate = nn.Sequential(
+                nn.Linear(10, 2, bias=False), nn.ReLU(), nn.Linear(2, 10, bias=False), nn.Sigmoid()
+            )
+            self.recurrent, self.head = nn.LSTM(10, 16, batch_first=True), nn.Linear(16, FEATURES)
+
+        def forward(self, x: Any) -> Any:
+            x = self.bend(self.norm(self.convolution(nn.functional.pad(x.transpose(1, 2), (2, 0)))))
+            x = (x * self.gate(x.mean(2))[:, :, None]).transpose(1, 2)
+            return self.head(self.recurrent(x)[0][:, -1])
+
+    net, rows = Net(), torch.from_numpy(values)
+    optimizer, loss = torch.optim.NAdam(net.parameters(), 1e-3), nn.MSELoss()
+    ahead = torch.arange(LOOKBACK + 1)
+
+    def epoch() -> float:
+        started = time.perf_counter()
+        for starts in torch.randperm(len(values) - LOOKBACK).split(batch):
+            windows = rows[starts[:, None] + ahead]
+            optimizer.zero_grad()
+            loss(net(windows[:, :-1]), windows[:, -1]).backward()
+            optimizer.step()
+        return time.perf_counter() - started
+
+    epoch()
+    return epoch
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=17_420)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.rows, arguments.repeats = 1_000, 1
     values = np.random.default_rng(0).normal(size=(arguments.rows, FEATURES)).astype(np.float32)
     cases = {
         "template, model.fit, batch 32": by_template(values, 32),
@@ -81,6 +124,9 @@ def main() -> None:
         "preset answer, batch 256": by_us(values, 256),
         "preset answer, spatial dropout, batch 256": by_us(values, 256, dropout_shape="spatial"),
     }
+    for batch in (32, 256):
+        with contextlib.suppress(ImportError):
+            cases[f"PyTorch, batch {batch}"] = by_torch(values, batch)
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(arguments.repeats):
         for name, epoch in cases.items():

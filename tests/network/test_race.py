@@ -101,6 +101,15 @@ def test_each_candidate_has_its_turn_and_each_member_a_seed_of_its_own(waves: Wi
     assert [spec.recurrent_dropout for spec in replace(SPEC, cell_activation="relu").candidates()] == [0, 0]
 
 
+def test_many_windows_are_regularised_less() -> None:
+    assert [(one.dropout, other.dropout) for one, other in (SPEC.candidates(99_999), SPEC.candidates(100_000))] == [
+        (REGULARISED["dropout"], LIGHT["dropout"]),
+        (LIGHT["dropout"], 0),
+    ]
+    (given,) = replace(SPEC, dropout=0.7).candidates(100_000)
+    assert (given.dropout, given.conv_dropout) == (0.7, REGULARISED["conv_dropout"])
+
+
 def test_a_network_that_starts_linear_forecasts_as_the_linear_model(waves: Windows) -> None:
     weights = ridge.fit(waves)
     model = build(replace(SPEC, **LIGHT, start="linear"), 23, 5, 1, seed=0)
