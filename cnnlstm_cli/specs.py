@@ -18,6 +18,7 @@ LIGHT: dict[str, Any] = {"conv_dropout": 0.0, "recurrent_dropout": 0.1, "dropout
 FREE: dict[str, Any] = dict.fromkeys(REGULARISED, 0.0)
 MANY_WINDOWS = 100_000  # that a wider and freer network does better with, and that leave room for a longer lookback
 FEW_WINDOWS = 4_000  # with fewer the light one starts as the linear model; with more, that only led it astray
+WINDOWS_AN_EPOCH = 262_144  # a thousand steps of 256; of more windows each epoch draws others
 NARROW, WIDE = 64, 128  # filters and units; of many windows the wide one made 7 % less error, of fewer no less
 SHORT = 32  # steps: below, pooling has nothing to spare
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.series.windows import Windows
-from cnnlstm_cli.specs import TrainSpec
+from cnnlstm_cli.specs import WINDOWS_AN_EPOCH, TrainSpec
 
 Starts: TypeAlias = NDArray[np.int64]
 Tensor: TypeAlias = Any  # TensorFlow carries no types
@@ -36,7 +36,6 @@ FEWEST_PATIENT = 3
 STEPS_AN_EPOCH = 8  # with so few windows that there would be less, the batch is made smaller,
 SMALLEST_BATCH = 8  # down to this
 STEPS_A_CALL = 16  # a fraction of a second, so that Ctrl-C is answered at once
-WINDOWS_AN_EPOCH = 262_144  # a thousand steps of 256; of more windows each epoch draws others
 JUDGED = 4_096  # windows whose errors are taken at a time
 VALIDATION_BATCH = 256  # of a single call: there are few validation windows, and they cost a third of a step
 
@@ -216,7 +215,8 @@ def shuffled(starts: Starts, course: Plan, random: np.random.Generator) -> Start
 
     Each is visited once, then as many again as fill the last call. Of more than WINDOWS_AN_EPOCH, that many.
     """
-    order = random.permutation(starts)[:WINDOWS_AN_EPOCH]
+    visited = min(len(starts), WINDOWS_AN_EPOCH)
+    order = random.choice(starts, visited, replace=False)
     filled: Starts = np.resize(order, (course.calls, course.steps, course.batch))
     return filled
 

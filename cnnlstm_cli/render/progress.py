@@ -14,6 +14,7 @@ from cnnlstm_cli.inspection import limits
 from cnnlstm_cli.planning import Task
 from cnnlstm_cli.render.messages import Messages
 from cnnlstm_cli.render.report import limited
+from cnnlstm_cli.specs import WINDOWS_AN_EPOCH
 from cnnlstm_cli.training import Watcher
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def plan_lines(task: Task) -> list[str]:
     table, data = task.table, task.spec.data
     schema = table.schema
     training, validation = task.parts.rows()
+    windows = len(task.windows.training)
+    many = windows > WINDOWS_AN_EPOCH
     held = limits(dict(zip(table.ids, task.scalers, strict=True)), schema.targets)
     series = f" in {len(table.ids):,} series" if schema.id else ""
     time = ", ".join(schema.time.names) or "row number"
@@ -107,5 +110,6 @@ def plan_lines(task: Task) -> list[str]:
         *([f"left out: {', '.join(f'{name} ({why})' for name, why in table.left_out)}"] if table.left_out else []),
         f"lookback {data.lookback}, horizon {data.horizon}; rows{series}: {training:,} for training, "
         f"{validation:,} for validation",
+        *([f"an epoch visits {WINDOWS_AN_EPOCH:,} of {windows:,} training windows, each others"] if many else []),
         *(f"warning: {warning}" for warning in task.spec.model.warnings(data.lookback)),
     ]

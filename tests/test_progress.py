@@ -1,0 +1,35 @@
+"""What a training says before it begins."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cnnlstm_cli.config import Spec
+from cnnlstm_cli.planning import Task, prepare
+from cnnlstm_cli.render import progress
+
+NOISE = np.random.default_rng(5).standard_normal((400, 2)).round(3)
+DATA = {"horizon": 4, "lookback": 20}
+
+
+def task(frame: pd.DataFrame, **data: object) -> Task:
+    return prepare(frame, Spec.from_dict({"data": {**DATA, **data}}))
+
+
+def test_limits_are_told() -> None:
+    counts = pd.DataFrame({"rain": np.maximum(NOISE[:, 0], 0), "share": np.clip(NOISE[:, 1], -1, 1) * 50 + 50})
+    assert "limits: rain at least 0, share 0 to 100" in progress.plan_lines(task(counts))
+    assert not any(line.startswith("limits") for line in progress.plan_lines(task(pd.DataFrame({"y": NOISE[:, 0]}))))
+    shops = pd.DataFrame({"shop": ["a"] * 200 + ["b"] * 200, "sold": NOISE[:, 0]})
+    shops.loc[200:, "sold"] = -np.maximum(shops["sold"][200:], 0)
+    assert "limits: 1 of 2 series" in progress.plan_lines(task(shops, id="shop"))
+
+
+def test_epochs_that_do_not_visit_every_window_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = task(pd.DataFrame({"y": NOISE[:, 0]}))
+    assert not any("epoch" in line for line in progress.plan_lines(planned))
+    monkeypatch.setattr(progress, "WINDOWS_AN_EPOCH", 50)
+    windows = len(planned.windows.training)
+    assert f"an epoch visits 50 of {windows} training windows, each others" in progress.plan_lines(planned)
