@@ -7,6 +7,7 @@ year  day of the year: sine and cosine, once and twice a year
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from cnnlstm_cli.series.frequency import Frequency, Times
 
 YEARS_NEEDED = 2  # of rows, before a season of a year can be told from a trend
 DAYS_A_YEAR = 365.2425
+WIDTHS = {"day": 4, "week": 7, "year": 4}
+BATCH = 65_536
 LONGEST_STEP = 32  # days: a month; of longer steps a year has too few
 
 
@@ -38,15 +41,22 @@ def suggested(frequency: Frequency, first: Any, last: Any) -> str:
 
 def features(times: Times, parts: str) -> NDArray[np.float32]:
     """Times (...) -> (..., K), the parts side by side in the order they are named."""
-    stamps = pd.DatetimeIndex(np.ravel(times).astype("datetime64[us]"))
+    flat, named = np.ravel(times).astype("datetime64[us]"), parts.split("+")
+    columns = np.empty((len(flat), sum(WIDTHS[part] for part in named)), dtype=np.float32)
+    for first in range(0, len(flat), BATCH):  # they take many times as much memory on the way as in the end
+        columns[first : first + BATCH] = _features(pd.DatetimeIndex(flat[first : first + BATCH]), named)
+    return columns.reshape(*np.shape(times), -1)
+
+
+def _features(stamps: pd.DatetimeIndex, parts: Sequence[str]) -> NDArray[np.float64]:
+    """(n,) -> (n, K)."""
     day = (stamps - stamps.normalize()) / pd.Timedelta(days=1)
     made = {
         "day": lambda: _waves(np.asarray(day)),
         "week": lambda: np.eye(7)[stamps.day_of_week],
         "year": lambda: _waves((np.asarray(stamps.day_of_year) - 1 + np.asarray(day)) / DAYS_A_YEAR),
     }
-    columns = np.concatenate([made[part]() for part in parts.split("+")], axis=1)
-    return columns.astype(np.float32).reshape(*np.shape(times), -1)
+    return np.concatenate([made[part]() for part in parts], axis=1)
 
 
 def _waves(phase: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -37,7 +37,7 @@ HORIZONS_SEEN = 8  # without a season: how many horizons
 LARGEST_SHARE = 3  # the lookback takes at most a third of the rows of a series, so that windows remain
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Windows:
     """What a network is trained on.
 
