@@ -11,7 +11,6 @@ import io
 import lzma
 import os
 import re
-import shutil
 import sys
 import tempfile
 import zipfile
@@ -19,14 +18,13 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
-from cnnlstm_cli.errors import DataError, InputError
+from cnnlstm_cli.errors import DataError, InputError, OutputError
 from cnnlstm_cli.series.stamps import looks_like_a_stamp
 
 SAMPLE_BYTES = 1 << 18
 SAMPLE_LINES = 200
-CHUNK = 1 << 20
 IN_MEMORY = 1 << 24  # bytes of a pipe; of larger ones a temporary file is made
 DELIMITERS = ",;\t|"
 DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -46,18 +44,22 @@ class Source:
         self.name = "standard input" if str(path) == "-" else str(path)
         self._path = Path(path)
         self._again: Callable[[], BinaryIO] | None = None
+        self._unpacked: Callable[[], BinaryIO] | None = None
         if str(path) == "-":
-            self._again = _kept(_standard_input())
+            try:
+                self._again = self._keep(_standard_input())
+            except OSError as error:
+                raise InputError(f"{self.name} can't be read: {error.strerror or error}. Name a file.") from None
         elif self._path.exists() and not (self._path.is_file() or self._path.is_dir()):
             with self._open_raw() as pipe:  # what can be read only once
-                self._again = _kept(pipe)
+                self._again = self._keep(pipe)
         self._open_raw().close()
 
     @classmethod
     def of(cls, name: str, content: bytes) -> Source:
         """Bytes in memory, under the name of the file they come from."""
         source = cls.__new__(cls)
-        source.name, source._again = name, lambda: io.BytesIO(content)
+        source.name, source._again, source._unpacked = name, lambda: io.BytesIO(content), None
         return source
 
     @contextlib.contextmanager
@@ -75,22 +77,24 @@ class Source:
                     raise
                 raise DataError(f"{self.name}: damaged {kind} file: {error}. Compress it again.") from None
 
-    def start(self, size: int) -> bytes:
-        """The first bytes, decompressed."""
-        with self.open() as stream:
+    def size(self) -> int:
+        """How many bytes there are, decompressed."""
+        with self._seekable() as stream:
+            return stream.seek(0, io.SEEK_END)
+
+    def piece(self, start: int, size: int) -> bytes:
+        """Some bytes out of the middle, decompressed."""
+        with self._seekable() as stream:
+            stream.seek(start)
             return stream.read(size)
 
-    def end(self, size: int) -> tuple[bytes, int]:
-        """The last bytes, decompressed, and how many there are in all. What can't be skipped streams through."""
-        with self.open() as stream:
-            if isinstance(stream, (io.BufferedReader, io.BytesIO)):
-                total = stream.seek(0, io.SEEK_END)
-                stream.seek(max(0, total - size))
-                return stream.read(), total
-            kept, total = b"", 0
-            while chunk := stream.read(max(size, CHUNK)):
-                kept, total = (kept + chunk)[-size:], total + len(chunk)
-            return kept, total
+    def _seekable(self) -> BinaryIO:
+        """The decompressed bytes, where what is skipped costs nothing: of what is compressed a copy is made."""
+        if self._unpacked is None:
+            with self.open() as stream:
+                plain = isinstance(stream, (io.BufferedReader, io.BytesIO))
+                self._unpacked = self._open_raw if plain else self._keep(stream)
+        return self._unpacked()
 
     def fingerprint(self) -> str:
         """SHA-256 of the bytes as they are stored."""
@@ -99,6 +103,41 @@ class Source:
             while chunk := raw.read(1 << 20):
                 digest.update(chunk)
         return digest.hexdigest()
+
+    def _keep(self, stream: BinaryIO) -> Callable[[], BinaryIO]:
+        """Takes in what can be read only once. What comes back opens it: in memory, or where it is large on disk.
+
+        Raises OutputError when there is no room for it.
+        """
+        start = stream.read(IN_MEMORY)
+        if len(start) < IN_MEMORY:
+            return lambda: io.BytesIO(start)
+        try:
+            file = tempfile.TemporaryFile()  # noqa: SIM115 - is read for as long as this process lives
+        except OSError as error:
+            raise self._no_room(error) from None
+        while start:
+            self._put(file, start)
+            start = stream.read(IN_MEMORY)
+
+        def again() -> BinaryIO:
+            file.seek(0)
+            return os.fdopen(os.dup(file.fileno()), "rb")
+
+        return again
+
+    def _put(self, file: IO[bytes], chunk: bytes) -> None:
+        try:
+            file.write(chunk)
+            file.flush()
+        except OSError as error:
+            raise self._no_room(error) from None
+
+    def _no_room(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"{self.name} is large, and no temporary file can be written for it: {error.strerror or error}. "
+            "Set TMPDIR to a folder with room, or name a file that is not compressed."
+        )
 
     def _open_raw(self) -> BinaryIO:
         if self._again is not None:
@@ -116,23 +155,6 @@ def _standard_input() -> BinaryIO:
     if sys.stdin is None:
         raise InputError("standard input is closed. Pipe a CSV into it, or name a file.")
     return cast(BinaryIO, sys.stdin.buffer)
-
-
-def _kept(stream: BinaryIO) -> Callable[[], BinaryIO]:
-    """Takes in what can be read only once. What comes back opens it: in memory, or where it is large on disk."""
-    start = stream.read(IN_MEMORY)
-    if len(start) < IN_MEMORY:
-        return lambda: io.BytesIO(start)
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - is read for as long as this process lives
-    file.write(start)
-    shutil.copyfileobj(stream, file)
-    file.flush()
-
-    def again() -> BinaryIO:
-        file.seek(0)
-        return os.fdopen(os.dup(file.fileno()), "rb")
-
-    return again
 
 
 def _decompressed(raw: BinaryIO, kind: str | None) -> BinaryIO:

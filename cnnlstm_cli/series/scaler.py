@@ -23,6 +23,9 @@ SMALLEST, LARGEST = 1e-100, 1e100  # what can be squared without leaving the ran
 # A limit is a lowest or highest value with company: of a steady trend the lowest twentieth is wider than that, of bell
 # shaped noise far wider. In both halves of the series, for the present step of a staircase is no limit.
 NEAR, COMPANY, FEWEST = 0.1, 0.05, 3  # deviations from it; share of the rows, and rows, that are so near
+MIDDLE = (0.1, 0.9)  # between these quantiles a spike does not widen what is near
+NORMAL = 2.563  # deviations that lie between them in a bell
+ROUNDING = 1e-4  # deviations
 PARTS = ("mean", "scale", "low", "high")
 
 
@@ -50,7 +53,7 @@ class Scaler:
         deviation = np.sqrt(np.where(known, (rows - mean) ** 2, 0.0).sum(axis=0) / count)
         # rounding leaves a constant column of large numbers a deviation that is not quite 0
         constant = deviation <= np.maximum(1e-12 * np.abs(mean), SMALLEST)
-        low, high = (_limit(rows, deviation, side) for side in (-1, 1))
+        low, high = (np.where(constant, side * np.inf, _limit(rows, deviation, side)) for side in (-1, 1))
         return cls(mean, np.where(constant, 1.0, deviation), low, high)
 
     @classmethod
@@ -73,10 +76,10 @@ class Scaler:
     def giving_way(self, least: Numbers, greatest: Numbers) -> Scaler:
         """Without the limits that lie inside `least` .. `greatest`, of the shape of its parts, in units of the data.
 
-        Rows a forecast starts from that are clearly beyond a limit show that it is none any more.
+        Rows a forecast starts from that are beyond a limit show that it is none any more.
         """
-        low = np.where(least < self.low - NEAR * self.scale, -np.inf, self.low)
-        high = np.where(greatest > self.high + NEAR * self.scale, np.inf, self.high)
+        low = np.where(least < self.low - ROUNDING * self.scale, -np.inf, self.low)
+        high = np.where(greatest > self.high + ROUNDING * self.scale, np.inf, self.high)
         return replace(self, low=low, high=high)
 
     def within(self, rows: Numbers) -> Numbers:
@@ -92,12 +95,9 @@ class Scaler:
     def from_dict(cls, facts: Mapping[str, Any]) -> Scaler:
         """The reverse of `to_dict`. Raises DataError where mean or scale is not finite, or scale or span negative."""
         try:
-            mean, scale = (np.asarray(facts[name], dtype=np.float64) for name in ("mean", "scale"))
-            low, high = (
-                np.asarray([none if each is None else each for each in facts[name]], dtype=np.float64)
-                for name, none in (("low", -np.inf), ("high", np.inf))
-            )
-        except (KeyError, TypeError, ValueError):
+            mean, scale = (_numbers(facts[name], np.nan) for name in ("mean", "scale"))
+            low, high = _numbers(facts["low"], -np.inf), _numbers(facts["high"], np.inf)
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise DataError("the scaler needs four lists of numbers: mean, scale, low and high.") from None
         if mean.ndim != 1 or any(each.shape != mean.shape for each in (scale, low, high)):
             raise DataError("the scaler's mean, scale, low and high must be lists of the same length.")
@@ -112,12 +112,32 @@ def _limit(rows: Numbers, deviation: Numbers, side: int) -> Numbers:
     """(columns,): the lowest (`side` -1) or highest (1) value of each where it is a limit, else infinity, signed."""
     known = ~np.isnan(rows)
     extreme = -side * np.where(known, -side * rows, np.inf).min(axis=0, initial=np.inf)
-    near = known & (np.abs(np.where(known, rows - extreme, 0.0)) <= NEAR * deviation)
+    spread = np.minimum(deviation, np.ptp(_quantiles(rows), axis=0) / NORMAL)
+    near = known & (np.abs(np.where(known, rows - extreme, 0.0)) <= NEAR * spread)
     limited = deviation > 0
     for close, there in zip(np.array_split(near, 2), np.array_split(known, 2), strict=True):
         limited &= close.sum(axis=0) >= np.maximum(FEWEST, COMPANY * there.sum(axis=0))
     limit: Numbers = np.where(limited, extreme, side * np.inf)
     return limit
+
+
+def _quantiles(rows: Numbers) -> Numbers:
+    """(2, columns): those of MIDDLE, missing values aside; 0 of a column without any value."""
+    known = ~np.isnan(rows)
+    return np.stack(
+        [
+            np.quantile(column[there], MIDDLE) if there.any() else np.zeros(2)
+            for column, there in zip(rows.T, known.T, strict=True)
+        ],
+        axis=1,
+    )
+
+
+def _numbers(cells: Sequence[Any], none: float) -> Numbers:
+    """A list out of JSON; `none` stands for null. Raises TypeError for anything but numbers."""
+    if not isinstance(cells, list) or any(type(cell) not in (int, float, type(None)) for cell in cells):
+        raise TypeError("not a list of numbers")
+    return np.asarray([none if cell is None else cell for cell in cells], dtype=np.float64)
 
 
 def _without_infinity(numbers: Sequence[float]) -> list[float | None]:

@@ -1,9 +1,10 @@
 """The newest rows of a large CSV without reading what is older, where that is sure to make no difference.
 
 Sure means: the bytes cut out of the end begin with a whole record, every record in them has all its cells, times go up
-at the start of the file and at its end, and between the two there is room for about as many rows as their times leave
-room for (so that these are neither several series, one after the other, nor years without a row). Where any of it is
-not sure, nothing is yielded, and the file is read from its start.
+from the start of the file over samples in its middle to its end, and between start and end there are about as many rows
+as their times leave room for (so that these are neither several series, one after the other, nor years without a row).
+Where any of it is not sure, nothing is yielded, and the file is read from its start. Rows in the middle are not looked
+at: a text among numbers there is an error only to those who read everything.
 """
 
 from __future__ import annotations
@@ -12,20 +13,23 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from cnnlstm_cli.errors import CnnlstmError
 from cnnlstm_cli.series.frequency import Times
 from cnnlstm_cli.series.sheet import CsvReader, Sheet
-from cnnlstm_cli.series.timecolumn import TimeColumn
+from cnnlstm_cli.series.timecolumn import TimeColumn, find_again
 
 HEAD_BYTES = 1 << 16
+PROBE_BYTES = 1 << 12
 SPARE_BYTES = 1 << 14
 SPARE_ROWS = 1.25  # of the rows wanted: some may turn out empty
-FEWER, MORE = 0.5, 1.25  # rows between head and tail, to those their times leave room for
+FEWER, MORE = 0.5, 1.08  # rows between head and tail, to those their times leave room for
 TRIES = 64  # lines to look at for the begin of a record
 ONE_BYTE = ("utf-8", "utf-8-sig", "cp1252")  # encodings in which a newline byte is nothing else
+UNREADABLE = (CnnlstmError, ValueError, TypeError, KeyError, OverflowError)  # the whole file gets a proper message
 
 
 def newest(reader: CsvReader, time: TimeColumn, rows: int, text: Sequence[str]) -> Iterator[Sheet]:
@@ -36,44 +40,68 @@ def newest(reader: CsvReader, time: TimeColumn, rows: int, text: Sequence[str]) 
 
     Ends when the next would be most of the file, or where it is not sure to give what the whole file gives.
     """
-    start = reader.source.start(HEAD_BYTES)
+    start = reader.source.piece(0, HEAD_BYTES)
     start = start[: start.rfind(b"\n") + 1]
     if reader.dialect.encoding not in ONE_BYTE or not start:
         return
-    line = len(start) / start.count(b"\n")
-    size = int(SPARE_ROWS * rows * line) + SPARE_BYTES
-    while True:
-        end, total = reader.source.end(size)
-        if 2 * len(end) + len(start) > total:
+    total = reader.source.size()
+    size = int(SPARE_ROWS * rows * len(start) / start.count(b"\n")) + SPARE_BYTES
+    while 2 * size + len(start) <= total:
+        try:
+            sheet = _sure(reader, time, text, start, size)
+        except UNREADABLE:
             return
-        sheet = _sure(reader, time, text, start, end, total)
         if sheet is None:
             return
         yield sheet
         size *= 2
 
 
-def _sure(
-    reader: CsvReader, time: TimeColumn, text: Sequence[str], start: bytes, end: bytes, total: int
-) -> Sheet | None:
-    """The sheet of the last bytes of a file, None where something about it is not sure."""
-    first = first_record(end, reader.dialect.delimiter.encode())
-    if first is None:
+def _sure(reader: CsvReader, time: TimeColumn, text: Sequence[str], start: bytes, size: int) -> Sheet | None:
+    """The sheet of the last bytes of a file, None where something about it is not sure. Raises what is UNREADABLE."""
+    total = reader.source.size()
+    end = _records(reader.source.piece(total - size, size), reader)
+    head = start[start.find(b"\n") + 1 :]
+    if end is None:
         return None
-    parts = start[start.find(b"\n") + 1 :], end[first:]
-    if not all(_whole(part, reader) for part in parts):
+    found = [head, *_probes(reader, len(start), total - size, size), end]
+    pieces = [piece for piece in found if piece and _whole(piece, reader)]
+    if len(pieces) < len(found):
         return None
-    try:
-        head, tail = (reader.part(part).read(text) for part in parts)
-        if time.kind == "row":
-            return tail
-        kind = "datetime64[us]" if time.dated else "int64"
-        first_times, last_times = (time.parse(sheet).to_numpy(dtype=kind) for sheet in (head, tail))
-    except (CnnlstmError, ValueError):  # read from its start, the file gets a message that names the line
+    tail = reader.part(end).read(text)
+    if time.kind == "row":
+        return tail
+    sheets = [*(reader.part(piece).read(text) for piece in pieces[:-1]), tail]
+    written = [find_again(sheet, time) for sheet in (sheets[0], tail)]
+    if len({(column.kind, column.format and replace(column.format, offset="")) for column in written}) > 1:
         return None
-    line = sum(map(len, parts)) / sum(part.count(b"\n") for part in parts)
-    between = (total - len(start) - len(parts[1])) / line
-    return tail if in_line(first_times, last_times, between) else None
+    kind = "datetime64[us]" if time.dated else "int64"
+    times = [written[-1].parse(sheet).to_numpy(dtype=kind) for sheet in sheets]
+    line = (len(head) + len(end)) / (head.count(b"\n") + end.count(b"\n"))
+    between = (total - len(start) - len(end)) / line
+    ordered = bool((np.diff(np.concatenate(times)).astype(np.int64) > 0).all())
+    return tail if ordered and in_line(times[0], times[-1], between) else None
+
+
+def _probes(reader: CsvReader, first: int, last: int, step: int) -> Iterator[bytes | None]:
+    """Records from between head and tail, in the order of the file: ever farther apart, going back from the tail.
+
+    Whatever stands before the tail and does not belong there, as rows that were corrected and appended, is met by one
+    of them when it is longer than the way to the next.
+    """
+    places = []
+    while last - step > first + PROBE_BYTES:
+        places.append(last - step)
+        step *= 2
+    for place in reversed(places):
+        piece = reader.source.piece(place, PROBE_BYTES)
+        yield _records(piece[: piece.rfind(b"\n") + 1], reader)
+
+
+def _records(piece: bytes, reader: CsvReader) -> bytes | None:
+    """The whole records of bytes cut out of the file, None where it is not sure which these are."""
+    first = first_record(piece, reader.dialect.delimiter.encode())
+    return None if first is None else piece[first:]
 
 
 def first_record(piece: bytes, delimiter: bytes) -> int | None:

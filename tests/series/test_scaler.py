@@ -65,6 +65,10 @@ def test_a_constant_column_is_only_shifted():
         {"low": [0.0, 0.0]},
         {"high": ["x"]},
         {"high": None},
+        {"low": ["5"]},
+        {"low": [True]},
+        {"mean": [10**400]},
+        {"mean": [None]},
     ],
 )
 def test_a_damaged_scaler_is_refused(facts):
@@ -100,6 +104,10 @@ SWELL = np.sin(np.arange(2_000) / 5)
         pytest.param(CLIMB, -np.inf, np.inf, id="a climb"),
         pytest.param(np.floor(5 * CLIMB), -np.inf, np.inf, id="a staircase"),
         pytest.param(np.full(2_000, 7.0), -np.inf, np.inf, id="a constant"),
+        pytest.param(np.full(2_000, 0.1), -np.inf, np.inf, id="a constant but for rounding"),
+        pytest.param(
+            NOISE - 9 * CLIMB + 5_000 * (np.arange(2_000) == 700), -np.inf, np.inf, id="a decline with a spike"
+        ),
         pytest.param(np.full(2_000, np.nan), -np.inf, np.inf, id="nothing"),
         pytest.param(np.array([0.0, 1, 0, 2, 0, 3]), -np.inf, np.inf, id="too short to tell"),
     ],

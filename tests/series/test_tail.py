@@ -127,10 +127,10 @@ def test_of_a_large_file_only_the_end_is_read(tmp_path, schema):
     packed.write_bytes(gzip.compress(path.read_bytes()))
     assert read_recent(packed, schema, 100).read < 2_000
     assert read_recent(large(tmp_path, quoting=csv.QUOTE_ALL), schema, 100).read < 2_000
-    unobserved = large(tmp_path, lambda frame: frame.assign(load=frame["load"].where(frame.index < 15_000)))
+    unobserved = large(tmp_path, lambda frame: frame.assign(load=frame["load"].where(frame.index < 19_500)))
     table = read_recent(unobserved, schema, 100)
     assert table.read < 20_000
-    assert table.times[-1] == np.datetime64("2002-09-17T23:00")
+    assert table.times[-1] == np.datetime64("2001-01-01T00:00") + np.timedelta64(19_499, "h")
 
 
 @pytest.mark.parametrize(
@@ -141,6 +141,10 @@ def test_of_a_large_file_only_the_end_is_read(tmp_path, schema):
         pytest.param(lambda frame: pd.concat([frame[:1], frame]), id="a doubled row at the start"),
         pytest.param(lambda frame: pd.concat([frame, frame[-1:]]), id="a doubled row at the end"),
         pytest.param(lambda frame: frame.drop(range(2_000, 17_000)), id="years without a row"),
+        pytest.param(lambda frame: pd.concat([frame, frame[17_000:19_000]]), id="corrected rows appended"),
+        pytest.param(
+            lambda frame: pd.concat([frame[:2000], frame[18_000:], frame[2000:18_000]]), id="parts out of order"
+        ),
     ],
 )
 def test_where_it_is_not_sure_the_whole_file_is_read(tmp_path, schema, change):
@@ -152,6 +156,21 @@ def test_series_one_after_the_other_are_still_found(tmp_path, schema):
     path = large(tmp_path, lambda frame: pd.concat([frame, frame.assign(load=3.0)]))
     with pytest.raises(DataError, match="several series stacked"):
         read_recent(path, schema, 100)
+
+
+def test_a_missing_column_is_told_of_a_large_file_as_of_a_small_one(tmp_path, schema):
+    path = large(tmp_path, lambda frame: frame.rename(columns={"time": "when"}))
+    with pytest.raises(DataError, match="has no column 'time'"):
+        read_recent(path, schema, 100)
+
+
+def test_stamps_are_padded_as_anywhere_in_the_file(tmp_path):
+    stamps = pd.date_range("2024-01-01", periods=20_000, freq="min")
+    text = [f"{s.month}/{s.day}/{s.year} {s.hour}:{s.minute:02}" for s in stamps]
+    path = tmp_path / "us.csv"
+    pd.DataFrame({"time": text, "load": np.arange(20_000) % 24 + 0.5})[:18_700].to_csv(path, index=False)
+    schema = read_training(path, DataSpec()).schema
+    assert not read_recent(path, schema, 100).schema.time.format.pad
 
 
 def test_errors_near_the_end_name_the_line_of_the_file(tmp_path, schema):
