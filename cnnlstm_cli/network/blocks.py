@@ -154,16 +154,14 @@ def _recurrent(spec: ModelSpec, steps: int) -> Callable[..., Any]:
     """A maker of recurrent layers: ours for few steps or another cell, else Keras's own."""
     restraints = _restraints(spec, "kernel", "recurrent", "bias")
     inner: dict[str, Any] = {"activation": spec.cell_activation, "recurrent_dropout": spec.recurrent_dropout or 0.0}
-    plain = spec.recurrent_norm not in ("batch", "layer") and not spec.zoneout
-    if plain and spec.cell == "lstm" and steps <= MOST_STEPS and not spec.bidirectional:
-        return lambda **names: UnrolledLSTM(spec.settled_units, cell=restraints, **inner, **names)
-    inner |= restraints
     norm = spec.recurrent_norm if spec.recurrent_norm in ("batch", "layer") else None
     if norm or spec.zoneout:
-        cell = NormalisedLSTMCell(spec.settled_units, norm=norm, zoneout=spec.zoneout, **inner)
+        cell = NormalisedLSTMCell(spec.settled_units, norm=norm, zoneout=spec.zoneout, **inner, **restraints)
         return lambda **names: layers.RNN(cell, **names)
+    if spec.cell == "lstm" and steps <= MOST_STEPS and not spec.bidirectional:
+        return lambda **names: UnrolledLSTM(spec.settled_units, cell=restraints, **inner, **names)
     kind = {"lstm": layers.LSTM, "gru": layers.GRU}[spec.cell]
-    return lambda **names: kind(spec.settled_units, **inner, **names)
+    return lambda **names: kind(spec.settled_units, **inner, **restraints, **names)
 
 
 @keras.saving.register_keras_serializable("cnnlstm_cli")

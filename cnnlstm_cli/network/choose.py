@@ -38,12 +38,6 @@ def chosen(forecasts: Sequence[Forecasts], came: Forecasts, starts: NDArray[np.i
     return kept
 
 
-def clearly_worse(forecast: Forecasts, best: Forecasts, came: Forecasts, starts: NDArray[np.int64]) -> bool:
-    """Whether the mean absolute error of one forecast is above that of another by two standard errors."""
-    gain, error = _gain(forecast, best, came, apart(starts, came.shape[1]))
-    return gain > DOUBT * error
-
-
 def _gain(with_it: Forecasts, without: Forecasts, came: Forecasts, groups: NDArray[np.int64]) -> tuple[float, float]:
     """How much lower the mean absolute error is without it, and the standard error of that; infinite of one group."""
     difference = (np.abs(with_it - came) - np.abs(without - came)).mean(axis=(1, 2), dtype=np.float64)

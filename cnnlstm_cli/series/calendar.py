@@ -18,7 +18,6 @@ from cnnlstm_cli.series.frequency import Frequency, Times
 
 YEARS_NEEDED = 2  # of rows, before a season of a year can be told from a trend
 DAYS_A_YEAR = 365.2425
-WIDTHS = {"day": 4, "week": 7, "year": 4}
 BATCH = 65_536
 LONGEST_STEP = 32  # days: a month; of longer steps a year has too few
 
@@ -42,7 +41,8 @@ def suggested(frequency: Frequency, first: Any, last: Any) -> str:
 def features(times: Times, parts: str) -> NDArray[np.float32]:
     """Times (...) -> (..., K), the parts side by side in the order they are named."""
     flat, named = np.ravel(times).astype("datetime64[us]"), parts.split("+")
-    columns = np.empty((len(flat), sum(WIDTHS[part] for part in named)), dtype=np.float32)
+    width = _features(pd.DatetimeIndex(flat[:1]), named).shape[1]
+    columns = np.empty((len(flat), width), dtype=np.float32)
     for first in range(0, len(flat), BATCH):  # they take many times as much memory on the way as in the end
         columns[first : first + BATCH] = _features(pd.DatetimeIndex(flat[first : first + BATCH]), named)
     return columns.reshape(*np.shape(times), -1)

@@ -37,15 +37,17 @@ BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16-le", b"\x
 
 
 class Source:
-    """A CSV to read, as often as need be: a path, or standard input for `-`."""
+    """A CSV to read, as often as need be: a path, standard input for `-`, or `content` under the name of a file."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, content: bytes | None = None) -> None:
         """Raises InputError when there is no such file, or it can't be read."""
         self.name = "standard input" if str(path) == "-" else str(path)
         self._path = Path(path)
         self._again: Callable[[], BinaryIO] | None = None
         self._unpacked: Callable[[], BinaryIO] | None = None
-        if str(path) == "-":
+        if content is not None:
+            self._again = lambda: io.BytesIO(content)
+        elif str(path) == "-":
             try:
                 self._again = self._keep(_standard_input())
             except OSError as error:
@@ -54,13 +56,6 @@ class Source:
             with self._open_raw() as pipe:  # what can be read only once
                 self._again = self._keep(pipe)
         self._open_raw().close()
-
-    @classmethod
-    def of(cls, name: str, content: bytes) -> Source:
-        """Bytes in memory, under the name of the file they come from."""
-        source = cls.__new__(cls)
-        source.name, source._again, source._unpacked = name, lambda: io.BytesIO(content), None
-        return source
 
     @contextlib.contextmanager
     def open(self) -> Iterator[BinaryIO]:

@@ -91,11 +91,11 @@ def read_recent(data: Data, schema: Schema, rows: int) -> Table:
     return _recent(_read(reader, schema.id, as_text), schema, rows)
 
 
-def _recent(sheet: Sheet, schema: Schema, newest: int) -> Table:
+def _recent(sheet: Sheet, schema: Schema, wanted: int) -> Table:
     _require(sheet, schema.columns)
     time = find_again(sheet, schema.time)
     rows = _rows(sheet, time, schema.targets, schema.id)
-    return _assemble(sheet, replace(schema, time=time), rows, newest=newest)
+    return _assemble(sheet, replace(schema, time=time), rows, newest=wanted)
 
 
 def read_history(data: Data, schema: Schema) -> Table:

@@ -53,7 +53,8 @@ class Scaler:
         deviation = np.sqrt(np.where(known, (rows - mean) ** 2, 0.0).sum(axis=0) / count)
         # rounding leaves a constant column of large numbers a deviation that is not quite 0
         constant = deviation <= np.maximum(1e-12 * np.abs(mean), SMALLEST)
-        low, high = (np.where(constant, side * np.inf, _limit(rows, deviation, side)) for side in (-1, 1))
+        spread = np.where(constant, np.nan, np.minimum(deviation, _middle(rows)))
+        low, high = (_limit(rows, spread, side) for side in (-1, 1))
         return cls(mean, np.where(constant, 1.0, deviation), low, high)
 
     @classmethod
@@ -88,8 +89,7 @@ class Scaler:
 
     def to_dict(self) -> dict[str, list[float | None]]:
         """A list each, exact: JSON writes floats so that they read back the same. No limit is None."""
-        mean, scale, low, high = (getattr(self, name).tolist() for name in ("mean", "scale", "low", "high"))
-        return {"mean": mean, "scale": scale, "low": _without_infinity(low), "high": _without_infinity(high)}
+        return {name: _without_infinity(getattr(self, name).tolist()) for name in PARTS}
 
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any]) -> Scaler:
@@ -108,29 +108,26 @@ class Scaler:
         return cls(mean, scale, low, high)
 
 
-def _limit(rows: Numbers, deviation: Numbers, side: int) -> Numbers:
-    """(columns,): the lowest (`side` -1) or highest (1) value of each where it is a limit, else infinity, signed."""
+def _limit(rows: Numbers, spread: Numbers, side: int) -> Numbers:
+    """(columns,): the lowest (`side` -1) or highest (1) value of each where it is a limit, else infinity, signed.
+
+    spread  (columns,) a deviation that no spike has widened; NaN of a column that can have no limit
+    """
     known = ~np.isnan(rows)
     extreme = -side * np.where(known, -side * rows, np.inf).min(axis=0, initial=np.inf)
-    spread = np.minimum(deviation, np.ptp(_quantiles(rows), axis=0) / NORMAL)
     near = known & (np.abs(np.where(known, rows - extreme, 0.0)) <= NEAR * spread)
-    limited = deviation > 0
-    for close, there in zip(np.array_split(near, 2), np.array_split(known, 2), strict=True):
-        limited &= close.sum(axis=0) >= np.maximum(FEWEST, COMPANY * there.sum(axis=0))
-    limit: Numbers = np.where(limited, extreme, side * np.inf)
+    company = [
+        close.sum(axis=0) >= np.maximum(FEWEST, COMPANY * there.sum(axis=0))
+        for close, there in zip(np.array_split(near, 2), np.array_split(known, 2), strict=True)
+    ]
+    limit: Numbers = np.where(np.logical_and(*company), extreme, side * np.inf)
     return limit
 
 
-def _quantiles(rows: Numbers) -> Numbers:
-    """(2, columns): those of MIDDLE, missing values aside; 0 of a column without any value."""
-    known = ~np.isnan(rows)
-    return np.stack(
-        [
-            np.quantile(column[there], MIDDLE) if there.any() else np.zeros(2)
-            for column, there in zip(rows.T, known.T, strict=True)
-        ],
-        axis=1,
-    )
+def _middle(rows: Numbers) -> Numbers:
+    """(columns,): the deviation of each that its values between the quantiles of MIDDLE would have in a bell."""
+    columns = (column[~np.isnan(column)] for column in rows.T)
+    return np.array([np.ptp(np.quantile(known, MIDDLE)) / NORMAL if len(known) else 0.0 for known in columns])
 
 
 def _numbers(cells: Sequence[Any], none: float) -> Numbers:

@@ -121,7 +121,7 @@ class CsvReader:
     def part(self, records: bytes) -> CsvReader:
         """A reader of some records of the file, written as it is."""
         header = self.dialect.delimiter.join("x" for _ in self.dialect.header)
-        return replace(self, source=Source.of(self.source.name, header.encode() + b"\n" + records))
+        return replace(self, source=Source(self.source.name, header.encode() + b"\n" + records))
 
     def read(self, text: Sequence[str] = (), names: Sequence[str] = ()) -> Sheet:
         """Every row; the columns `text` stay text, the others are numbers where all their cells are.

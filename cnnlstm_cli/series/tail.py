@@ -3,8 +3,8 @@
 Sure means: the bytes cut out of the end begin with a whole record, every record in them has all its cells, times go up
 from the start of the file over samples in its middle to its end, and between start and end there are about as many rows
 as their times leave room for (so that these are neither several series, one after the other, nor years without a row).
-Where any of it is not sure, nothing is yielded, and the file is read from its start. Rows in the middle are not looked
-at: a text among numbers there is an error only to those who read everything.
+Where any of it is not sure, nothing is yielded, and the file is read from its start. Rows between the samples
+are not looked at: a text among numbers there is an error only to those who read everything.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def newest(reader: CsvReader, time: TimeColumn, rows: int, text: Sequence[str]) 
     size = int(SPARE_ROWS * rows * len(start) / start.count(b"\n")) + SPARE_BYTES
     while 2 * size + len(start) <= total:
         try:
-            sheet = _sure(reader, time, text, start, size)
+            sheet = _sure(reader, time, text, start, size, total)
         except UNREADABLE:
             return
         if sheet is None:
@@ -57,9 +57,10 @@ def newest(reader: CsvReader, time: TimeColumn, rows: int, text: Sequence[str]) 
         size *= 2
 
 
-def _sure(reader: CsvReader, time: TimeColumn, text: Sequence[str], start: bytes, size: int) -> Sheet | None:
+def _sure(
+    reader: CsvReader, time: TimeColumn, text: Sequence[str], start: bytes, size: int, total: int
+) -> Sheet | None:
     """The sheet of the last bytes of a file, None where something about it is not sure. Raises what is UNREADABLE."""
-    total = reader.source.size()
     end = _records(reader.source.piece(total - size, size), reader)
     head = start[start.find(b"\n") + 1 :]
     if end is None:
@@ -79,8 +80,7 @@ def _sure(reader: CsvReader, time: TimeColumn, text: Sequence[str], start: bytes
     times = [written[-1].parse(sheet).to_numpy(dtype=kind) for sheet in sheets]
     line = (len(head) + len(end)) / (head.count(b"\n") + end.count(b"\n"))
     between = (total - len(start) - len(end)) / line
-    ordered = bool((np.diff(np.concatenate(times)).astype(np.int64) > 0).all())
-    return tail if ordered and in_line(times[0], times[-1], between) else None
+    return tail if in_line(times, between) else None
 
 
 def _probes(reader: CsvReader, first: int, last: int, step: int) -> Iterator[bytes | None]:
@@ -136,11 +136,15 @@ def _whole(records: bytes, reader: CsvReader) -> bool:
         return False
 
 
-def in_line(head: Times, tail: Times, between: float) -> bool:
-    """Whether times go up in both, and so many rows between them are about as many as there is time for."""
-    steps = np.diff(np.concatenate([head, tail])).astype(np.int64)  # the difference to a missing time is negative
+def in_line(times: Sequence[Times], between: float) -> bool:
+    """Whether times go up from piece to piece, and so many rows between the first and the last piece are about right.
+
+    As many, that is, as there is time for at the mean step inside these two.
+    """
+    steps = np.diff(np.concatenate(times)).astype(np.int64)  # the difference to a missing time is negative
+    head, tail = times[0], times[-1]
     if min(len(head), len(tail)) < 2 or (steps <= 0).any():
         return False
-    gap = int(steps[len(head) - 1])
-    room = gap * (len(steps) - 1) / (int(steps.sum()) - gap)
+    inside, gap = (int(span.astype(np.int64)) for span in (head[-1] - head[0] + tail[-1] - tail[0], tail[0] - head[-1]))
+    room = gap * (len(head) + len(tail) - 2) / inside
     return FEWER * room <= between + 1 <= MORE * room + 1

@@ -42,19 +42,18 @@ def theirs(
     kind: str, frame: pd.DataFrame, known: int, origins: np.ndarray, horizon: int, lookback: int, steps: int | None
 ) -> tuple[float, np.ndarray]:
     """The same of a model of neuralforecast."""
-    from neuralforecast import NeuralForecast
-    from neuralforecast import models as made
+    from neuralforecast import NeuralForecast, models
 
     quiet = {"enable_progress_bar": False, "logger": False, "enable_model_summary": False}
     given = {"max_steps": steps} if steps else {}
-    model = getattr(made, kind)(h=horizon, input_size=lookback, **given, **quiet)
+    model = getattr(models, kind)(h=horizon, input_size=lookback, **given, **quiet)
     whole = pd.DataFrame({"unique_id": "y", "ds": frame["time"], "y": frame["y"]})
     forecaster = NeuralForecast([model], freq="h")
     started = time.perf_counter()
     forecaster.fit(whole[:known])
     seconds = time.perf_counter() - started
-    made_ = [forecaster.predict(whole[:origin])[kind].to_numpy() for origin in origins]
-    return seconds, np.stack(made_)
+    forecasts = [forecaster.predict(whole[:origin])[kind].to_numpy() for origin in origins]
+    return seconds, np.stack(forecasts)
 
 
 def main() -> None:
@@ -81,8 +80,7 @@ def main() -> None:
     print(f"| {Path(arguments.data).name}, {arguments.target}, {horizon} steps | seconds to train | MASE |")
     print("| --- | --- | --- |")
     lookback = c.inspect(frame[:known], horizon=horizon)["lookback"]
-    found = ours(frame, known, origins, horizon)
-    tell("cnnlstm, default", *found)
+    tell("cnnlstm, default", *ours(frame, known, origins, horizon))
     times = []
     for kind in ("NHITS", "LSTM"):
         seconds, made = theirs(kind, frame, known, origins, horizon, lookback, arguments.steps)
