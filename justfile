@@ -31,5 +31,5 @@ docs:
 # What the README measures, on the sample files: accuracy, the time of a forecast, the pace of a training.
 bench:
     {{python}} -m tests.benchmarks.accuracy sample_data
-    {{python}} -m tests.benchmarks.predict
+    {{python}} -m tests.benchmarks.prediction --rows 1000000
     {{python}} -m tests.benchmarks.speed

@@ -14,17 +14,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from cnnlstm_cli.candidate import Watcher
 from cnnlstm_cli.config import Options, spec_from
 from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.evaluation.judge import Judge
 from cnnlstm_cli.evaluation.scores import Actuals, By, Numbers, Scores, score, score_by
 from cnnlstm_cli.forecast import Run, rounded
 from cnnlstm_cli.planning import lay_windows, settle
+from cnnlstm_cli.runs.directory import RunDirectory
+from cnnlstm_cli.series.calendar import Calendar
 from cnnlstm_cli.series.reader import Data, read_history, read_training
 from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.table import Table
 from cnnlstm_cli.series.windows import Index, Split, Windows, joined, lay, training_starts
-from cnnlstm_cli.training import Watcher, train_task
+from cnnlstm_cli.training import train_task
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -198,7 +201,7 @@ def _refitted(
         past = table.until(first)
         task = lay_windows(past, *settle(past, settled))
         with tempfile.TemporaryDirectory() as folder:
-            run = train_task(task, Path(folder, "run"), watcher or Watcher(), time.perf_counter())
+            run = train_task(task, RunDirectory(Path(folder, "run")), watcher or Watcher(), time.perf_counter()).run
             part = _Part(table, known, past, end + horizon - 1, task.scalers, task.spec.data.season)
             trials.append(part.trial(run, stride))
         notes += _left_out(trials[-1], part, stride)
@@ -243,7 +246,8 @@ class _Part:
         judged = self.origins(lookback, horizon, stride)
         judged = judged[self.table.observed[judged + lookback - 1].all(axis=1)]
         joint = model.channels == "joint"
-        return lay(self.table, self.fitted, judged[:0], judged, lookback, horizon, joint=joint, calendar=model.calendar)
+        calendar = Calendar.of(self.table.times, model.calendar)
+        return lay(self.table, self.fitted, judged[:0], judged, lookback, horizon, joint=joint, calendar=calendar)
 
     def known_windows(self, run: Run) -> Windows:
         """The windows of what was known, for the linear baseline."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
+import signal
+import threading
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,7 +40,10 @@ from cnnlstm_cli.options import (
     Verbose,
     named,
 )
+from cnnlstm_cli.render.answer import answer, report
 from cnnlstm_cli.render.messages import Messages, complain
+
+GRACE = 4.0  # seconds from SIGTERM to the end
 
 app = typer.Typer(
     name="cnnlstm",
@@ -88,6 +92,12 @@ def train(
     seed: Seed = None,
     set_: Set = None,
     config: Config = None,
+    only_if_better: Annotated[
+        bool,
+        typer.Option("--only-if-better", help="Publish only what forecasts better than what is published."),
+    ] = False,
+    keep: Annotated[int, typer.Option(metavar="N", help="Versions of the run that stay.")] = 5,
+    wait: Annotated[float, typer.Option(metavar="SECONDS", help="Wait so long for another training of the run.")] = 0,
     keep_interrupted: Annotated[
         bool, typer.Option("--keep-interrupted", help="On Ctrl-C publish the best weights so far, without asking.")
     ] = False,
@@ -100,6 +110,7 @@ def train(
     \b
     cnnlstm train demand.csv --run runs/demand
     cnnlstm train bike_hour.csv --run runs/bike --target cnt --horizon 48
+    cnnlstm train demand.csv --run runs/demand --only-if-better -q    # in a crontab
     """
     from cnnlstm_cli import training
     from cnnlstm_cli.inspection import record_facts
@@ -112,18 +123,20 @@ def train(
         target, time, time_format, id, horizon, lookback, season, freq, validation, members, jobs, time_limit, seed
     )
     with contextlib.closing(watcher):
-        trained = training.train(
+        outcome = training.attempt(
             data,
             run,
+            training.Unattended(only_if_better, keep, wait),
             preset=preset or "default",
             settings=settings_from(set_ or (), config),
             watcher=watcher,
             **options,
         )
-    facts = {"run": str(run), "published": True, **record_facts(trained.record)}
+    made = {name: getattr(outcome, name) for name in ("trained", "published", "why")}
+    facts = {"run": str(run), **made, **record_facts(outcome.record)}
     messages.say(*summary_lines(facts))
     if json:
-        _answer(to_json(facts).encode())
+        answer(to_json(facts).encode())
 
 
 @app.command()
@@ -162,7 +175,7 @@ def predict(
     Messages(quiet).say(*made.table.notes(), *made.notes)
     content = write_forecast(made, format, long=long, header=not no_header, as_input=dialect == "input")
     if output is None or str(output) == "-":
-        _answer(content)
+        answer(content)
     else:
         from cnnlstm_cli.runs.atomic import write_atomically
 
@@ -262,7 +275,29 @@ def backtest(
         from cnnlstm_cli.runs.atomic import write_atomically
 
         write_atomically(forecasts, forecast_csv(done.frame(written=True)).encode())
-    _report(facts, json)
+    report(facts, json)
+
+
+@app.command()
+def rollback(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run directory.")],
+    version: Annotated[str | None, typer.Argument(metavar="[VERSION]", help="Default: the one before.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Publish an older version of a run again.
+
+    \b
+    cnnlstm inspect runs/demand --versions
+    cnnlstm rollback runs/demand
+    """
+    from cnnlstm_cli.forecast import Run
+    from cnnlstm_cli.runs.directory import RunDirectory
+
+    directory = RunDirectory(run)
+    directory.current()  # whether there is a run, before there is a version
+    Run.open(run, version or directory.before()).session  # noqa: B018 - what can't forecast is not published
+    before, now = directory.rollback(version)
+    Messages(quiet).say(f"published: {run}, version {now}" + (f", in place of {before}" if before != now else ""))
 
 
 @app.command()
@@ -271,6 +306,7 @@ def inspect(
         str | None, typer.Argument(metavar="PATH", help="A run directory, a CSV file, or - for standard input.")
     ] = None,
     options: Annotated[bool, typer.Option("--options", help="List every setting that train --set takes.")] = False,
+    versions: Annotated[bool, typer.Option("--versions", help="List a run's versions, with their scores.")] = False,
     target: Target = None,
     time: Time = None,
     time_format: TimeFormat = None,
@@ -288,6 +324,7 @@ def inspect(
 
     \b
     cnnlstm inspect runs/demand
+    cnnlstm inspect runs/demand --versions
     cnnlstm inspect demand.csv --json
     cnnlstm inspect --options
     """
@@ -297,10 +334,12 @@ def inspect(
         facts = inspection.settings()
     elif path is None:
         raise UsageError("inspect takes a run directory, a CSV file, or --options. See: cnnlstm inspect --help")
+    elif versions:
+        facts = inspection.versions(Path(path))
     else:
         given = named(target, time, time_format, id, horizon, lookback, season, freq, validation)
         facts = inspection.inspect(path, **given)
-    _report(facts, json)
+    report(facts, json)
 
 
 def _refuse_to_write(output: Path, data: str, run: Path | None) -> None:
@@ -313,34 +352,9 @@ def _refuse_to_write(output: Path, data: str, run: Path | None) -> None:
         raise OutputError(f"can't write {output}: {'it is' if output.is_dir() else 'there is no such'} directory.")
 
 
-def _report(facts: dict[str, Any], json: bool) -> None:
-    """Facts as JSON, as a table on a terminal, or as CSV in a pipe."""
-    from cnnlstm_cli.render import report
-
-    if json:
-        _answer(report.to_json(facts).encode())
-    elif sys.stdout is not None and sys.stdout.isatty():
-        report.draw(facts)
-    else:
-        _answer(report.to_csv(facts).encode())
-
-
-def _answer(content: bytes) -> None:
-    """The answer, and nothing else, on standard output, whatever the terminal's locale."""
-    if sys.stdout is None:
-        raise OutputError("standard output is closed. Leave it open, or use -o.")
-    try:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        # whoever read it has seen enough; at exit the interpreter must not find the pipe closed once more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        raise OutputError(f"can't write to standard output: {error.strerror}. Free some space, or use -o.") from None
-
-
 def run(arguments: Sequence[str]) -> int:
     """Carry out a command line and return its exit code. The one place where problems become sentences."""
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         code = app(args=list(arguments), prog_name="cnnlstm", standalone_mode=False)
     except CnnlstmError as error:
@@ -353,6 +367,14 @@ def run(arguments: Sequence[str]) -> int:
     if code == INTERRUPTED:
         complain("interrupted", "nothing was published or changed.")
     return int(code or 0)
+
+
+def _terminate(*_: object) -> None:
+    """SIGTERM ends as Ctrl-C does, but soon: what can't be left in time is cut off, as by SIGKILL."""
+    timer = threading.Timer(GRACE, os._exit, (INTERRUPTED,))
+    timer.daemon = True
+    timer.start()
+    raise KeyboardInterrupt
 
 
 def _usage(error: typer.TyperException) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import DataError, UsageError
-from cnnlstm_cli.runs.directory import RunDirectory
+from cnnlstm_cli.runs.directory import Hold, RunDirectory
 from cnnlstm_cli.runs.record import Record
 from cnnlstm_cli.series.calendar import features
 from cnnlstm_cli.series.frequency import Times
@@ -66,7 +66,8 @@ class Session:
         Only a batch of lookbacks is copied at a time.
         """
         rows, ahead = np.arange(windows.lookback), windows.lookback + np.arange(windows.horizon)
-        starts, calendar = windows.validation[:, None], windows.calendar
+        starts = windows.validation[:, None]
+        calendar = None if windows.calendar is None else windows.calendar.features()
         parts = []
         for first in range(0, len(starts), BATCH):
             some = starts[first : first + BATCH]
@@ -122,7 +123,8 @@ class Run:
 
     path: Path
     folder: Path
-    record: Record
+    record: Record = field(repr=False)
+    held: Hold | None = field(default=None, repr=False, compare=False)  # so that it is not removed meanwhile
 
     @classmethod
     def open(cls, path: str | Path, version: str | None = None) -> Run:
@@ -130,8 +132,8 @@ class Run:
 
         Raises InputError when there is no run, DataError when it is damaged or of an unknown format.
         """
-        folder = RunDirectory(Path(path)).folder(version)
-        return cls(Path(path), folder, Record.read(folder / "run.json"))
+        folder, held = RunDirectory(Path(path)).hold(version)
+        return cls(Path(path), folder, Record.read(folder / "run.json"), held)
 
     @cached_property
     def session(self) -> Session:

@@ -61,12 +61,45 @@ def inspect_run(path: Path) -> Facts:
             "rows": run.record.lookback,
             "frequency": run.record.schema.frequency.alias,
         },
-        "history": [
-            {"created": entry["created"], "version": entry["version"], "mae": entry["validation"]["model"]["mae"]}
-            for entry in directory.history()
-        ],
+        "history": [_told(entry) for entry in directory.history()],
         "losses": _losses(run.folder / "history.csv"),
     }
+
+
+def versions(path: Path) -> Facts:
+    """A run's versions, oldest first, with what each was trained on and how well it did.
+
+    Raises InputError where there is no run, or DataError where none is published.
+    """
+    directory = RunDirectory(path)
+    current = directory.current()
+    found = []
+    for name in directory.versions():
+        try:
+            facts = Record.read(directory.folder(name) / "run.json").facts
+        except DataError as error:  # it may be the reason why one asks
+            found.append({"version": name, "current": name == current, "damaged": str(error)})
+            continue
+        scores = facts["validation"]["model"]
+        found.append(
+            {
+                "version": name,
+                "current": name == current,
+                "created": facts["created"],
+                "rows": facts["rows"]["used"],
+                "until": facts["data"]["last"],
+                **{metric: scores[metric] for metric in ("mae", "mase")},
+                "skill": skill(facts["validation"])["percent"],
+            }
+        )
+    return {"kind": "versions", "run": str(path), "versions": found}
+
+
+def _told(entry: Mapping[str, Any]) -> Facts:
+    """A line of the history: a training that was published or not, or a rollback."""
+    told = {key: entry.get(key) for key in ("created", "version", "published", "why")}
+    scores = entry.get("validation") or {}
+    return {**told, "mae": scores.get("model", {}).get("mae")}
 
 
 def record_facts(record: Record) -> Facts:
@@ -82,7 +115,7 @@ def record_facts(record: Record) -> Facts:
         "horizon": record.horizon,
         "lookback": record.lookback,
         "limits": limits(record.scalers, record.schema.targets),
-        **{key: value for key, value in record.facts.items() if key != "validation"},
+        **{key: value for key, value in record.facts.items() if key not in ("validation", "asked")},
         "validation": record.facts["validation"],
         "skill": skill(record.facts["validation"]),
         "seed": record.spec.train.seed,

@@ -10,7 +10,7 @@ from cnnlstm_cli.config import Spec
 from cnnlstm_cli.errors import UsageError
 from cnnlstm_cli.evaluation.judge import Judge
 from cnnlstm_cli.evaluation.scores import Scores
-from cnnlstm_cli.series.calendar import suggested
+from cnnlstm_cli.series.calendar import Calendar, suggested
 from cnnlstm_cli.series.reader import Data, read_training
 from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.season import default_horizon, find_seasons
@@ -59,7 +59,7 @@ class Task:
         training = training_starts(self.table, parts, lookback, horizon)
         joint = self.spec.model.channels == "joint"
         none = training[:0]
-        calendar = self.spec.model.calendar
+        calendar = self.windows.calendar
         return lay(self.table, self.scalers, training, none, lookback, horizon, joint=joint, calendar=calendar)
 
 
@@ -120,6 +120,7 @@ def lay_windows(table: Table, spec: Spec, parts: Split) -> Task:
     fitted = scalers(table, past)
     joint = spec.model.channels == "joint"
     lookback, horizon = spec.data.settled_lookback, spec.data.settled_horizon
-    windows = make_windows(table, past, parts, fitted, lookback, horizon, joint=joint, calendar=spec.model.calendar)
+    calendar = Calendar.of(table.times, spec.model.calendar)
+    windows = make_windows(table, past, parts, fitted, lookback, horizon, joint=joint, calendar=calendar)
     judge = Judge.of(table, past, fitted, windows, spec.data.season, windows)
     return Task(table, spec, parts, fitted, windows, judge, judge.baseline_scores())

@@ -24,10 +24,9 @@ def command(*arguments: object, **options: Any) -> subprocess.CompletedProcess[s
     environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "COLUMNS": "80"}
     return subprocess.run(
         [sys.executable, "-m", "cnnlstm_cli", *map(str, arguments)],
-        capture_output=True,
         text=True,
         check=False,
         timeout=120,
         env=environment,
-        **options,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
     )

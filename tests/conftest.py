@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import SAMPLES
 from tests.command import QUICK, command
-
-SAMPLES = Path(__file__).parent.parent / "sample_data"
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 import cnnlstm_cli as c
+from cnnlstm_cli.candidate import Watcher
 from cnnlstm_cli.render.output import write_forecast
-from cnnlstm_cli.training import Watcher
+from tests import SAMPLES
 from tests.command import command
-from tests.conftest import SAMPLES
 
 AIR = SAMPLES / "air_passengers.csv"
 SETTINGS = {"train": {"epochs": 2, "members": 1, "linear": False, "refit": False}}

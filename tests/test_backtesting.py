@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 import cnnlstm_cli as c
+from cnnlstm_cli.candidate import Watcher
 from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.series.reader import read_training
 from cnnlstm_cli.specs import DataSpec
-from cnnlstm_cli.training import Watcher
-from tests.conftest import SAMPLES
+from tests import SAMPLES
 
 AIR = SAMPLES / "air_passengers.csv"
 QUICK = {"train": {"epochs": 2, "members": 1, "linear": False, "refit": False}}

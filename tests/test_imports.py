@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SAMPLES
+from tests import SAMPLES
 
 PACKAGE = Path(__file__).parent.parent / "cnnlstm_cli"
 
@@ -23,6 +23,7 @@ FLOORS = [
     {"render"},
     {"backtesting"},
     {"training", "inspection"},
+    {"candidate", "gate"},
     {"planning", "forecast"},
     {"network", "runs", "evaluation"},
     {"series"},

@@ -11,8 +11,8 @@ import pytest
 import cnnlstm_cli as c
 from cnnlstm_cli.forecast import Session
 from cnnlstm_cli.series.windows import Windows
+from tests import SAMPLES
 from tests.command import command
-from tests.conftest import SAMPLES
 
 WEATHER = SAMPLES / "seattle_weather.csv"
 

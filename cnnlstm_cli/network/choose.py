@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnlstm_cli.series.windows import apart, mean_of_groups
+
 Forecasts = NDArray[np.float32]
 
 DOUBT = 2.0  # standard errors by which an average must be better without a forecast for that to be left out
@@ -41,19 +43,4 @@ def chosen(forecasts: Sequence[Forecasts], came: Forecasts, starts: NDArray[np.i
 def _gain(with_it: Forecasts, without: Forecasts, came: Forecasts, groups: NDArray[np.int64]) -> tuple[float, float]:
     """How much lower the mean absolute error is without it, and the standard error of that; infinite of one group."""
     difference = (np.abs(with_it - came) - np.abs(without - came)).mean(axis=(1, 2), dtype=np.float64)
-    means = np.bincount(groups, difference) / np.bincount(groups)
-    error = float(means.std(ddof=1) / np.sqrt(len(means))) if len(means) > 1 else float("inf")
-    return float(difference.mean()), error
-
-
-def apart(starts: NDArray[np.int64], horizon: int) -> NDArray[np.int64]:
-    """(m,) numbers of groups of windows: those that follow each other closer than a horizon, cut every horizon."""
-    order = np.argsort(starts, kind="stable")
-    rows = starts[order]
-    fresh = np.append(True, np.diff(rows) >= horizon)
-    run = np.cumsum(fresh) - 1
-    part = (rows - rows[fresh][run]) // horizon
-    opened = np.append(True, (np.diff(run) > 0) | (np.diff(part) > 0))
-    groups = np.empty(len(rows), dtype=np.int64)
-    groups[order] = np.cumsum(opened) - 1
-    return groups
+    return mean_of_groups(difference, groups)

@@ -24,6 +24,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import DataError
+from cnnlstm_cli.series.calendar import Calendar
 from cnnlstm_cli.series.windows import Windows
 from cnnlstm_cli.specs import WINDOWS_AN_EPOCH, TrainSpec
 
@@ -227,7 +228,7 @@ def _trainer(model: keras.Model, windows: Windows, spec: TrainSpec, course: Plan
     """A compiled call that takes one step per row of starts (course.steps, B) and returns their mean loss."""
     optimizer, loss_of, weights = _optimizer(spec, course), LOSSES[spec.loss], model.trainable_variables
     optimizer.build(weights)
-    cut = _cutter(windows)
+    cut = _cutter(windows, calendar=len(model.inputs) > 1)
 
     def step(starts: Tensor) -> Tensor:
         inputs, target = cut(starts)
@@ -287,10 +288,9 @@ def _judge(model: keras.Model, windows: Windows) -> Callable[[], float]:
 def forecaster(model: keras.Model, windows: Windows) -> Callable[[], NDArray[np.float32]]:
     """A compiled call that returns the forecasts of the validation windows, (m, H, C) scaled."""
     starts = windows.validation
-    windows = windows if len(model.inputs) > 1 else replace(windows, calendar=None)
     batch = min(len(starts), VALIDATION_BATCH)
     padded = np.resize(starts, (-(-len(starts) // batch), batch))
-    cut = _cutter(windows)
+    cut = _cutter(windows, calendar=len(model.inputs) > 1)
     compiled = _compiled(lambda batch: model(cut(batch)[0], training=False), padded.shape)
 
     def forecasts() -> NDArray[np.float32]:
@@ -300,31 +300,39 @@ def forecaster(model: keras.Model, windows: Windows) -> Callable[[], NDArray[np.
     return forecasts
 
 
-def _cutter(windows: Windows) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+def _cutter(windows: Windows, *, calendar: bool) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     """Cuts windows out of the series by their first rows: (B,) -> inputs, targets (B, H, C).
 
-    The inputs are the lookbacks (B, L, C), and where there is one the calendar of the targets (B, H, K) beside them.
+    The inputs are the lookbacks (B, L, C), and with `calendar` that of the targets (B, H, K) beside them.
     """
     with ONE_COPY:
-        values, calendar = _tensors(windows)
+        values = _rows(windows)
+        told = _told(windows.calendar) if calendar else None
     offsets = tf.range(windows.lookback + windows.horizon, dtype=tf.int64)
 
     def cut(starts: Tensor) -> tuple[Tensor, Tensor]:
         places = starts[:, None] + offsets
         rows = tf.gather(values, places)
         lookback, target = rows[:, : windows.lookback], rows[:, windows.lookback :]
-        if calendar is None:
+        if told is None:
             return lookback, target
-        ahead = tf.gather(calendar, places[:, windows.lookback :] % len(calendar))
+        ahead = tf.gather(told, places[:, windows.lookback :] % len(told))
         return [lookback, ahead], target
 
     return cut
 
 
 @functools.lru_cache(maxsize=1)
-def _tensors(windows: Windows) -> tuple[Tensor, Tensor | None]:
-    """The rows and their calendar as TensorFlow's, which copies them: once for all networks that train on them."""
-    return tf.constant(windows.values), None if windows.calendar is None else tf.constant(windows.calendar)
+def _rows(windows: Windows) -> Tensor:
+    """The rows as TensorFlow's, which copies them: once for all networks that train on them."""
+    return tf.constant(windows.values)
+
+
+@functools.lru_cache(maxsize=1)
+def _told(calendar: Calendar) -> Tensor:
+    """The same of their calendar, which networks that are trained anew share as well."""
+    # Of very many rows this is the largest part of a training's memory, and tf.constant would copy it twice.
+    return tf.function(lambda: tf.numpy_function(calendar.features, [], tf.float32)).get_concrete_function()()
 
 
 def _compiled(step: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> Callable[[Starts], NDArray[np.float32]]:

@@ -211,7 +211,7 @@ class _Progress:
 
 
 def _built(spec: ModelSpec, seed: int, windows: Windows, linear: Linear) -> keras.Model:
-    width = 0 if windows.calendar is None else windows.calendar.shape[1]
+    width = 0 if windows.calendar is None else windows.calendar.width
     model = build(spec, windows.lookback, windows.horizon, windows.values.shape[1], width, seed=seed)
     if linear is not None and spec.can_start_linear and spec.start == "linear":
         start_linear(model, linear)

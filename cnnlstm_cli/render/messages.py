@@ -1,11 +1,18 @@
-"""What is said beside the answer: one line a fact, on stderr, never read as markup."""
+"""What is said beside the answer: one line a fact, on stderr, never read as markup.
+
+In a log file, which is what a regular file as stderr is, a line is time, level and words:
+
+    2026-01-31T03:00:07Z info: published: /srv/runs/demand, version 20260131T030006Z-0a1b2c3d
+"""
 
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 
 @dataclass(frozen=True)
@@ -32,14 +39,25 @@ def complain(kind: str, message: str) -> None:
         return
     colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     shown = f"\033[1;31m{kind}:\033[0m" if colour else f"{kind}:"
-    print(shown, printable(message), file=sys.stderr)  # noqa: T201
+    print(f"{_moment()}{shown}", printable(message), file=sys.stderr)  # noqa: T201
 
 
 def _write(lines: Iterable[str]) -> None:
     if sys.stderr is None:  # closed from the start; print() would turn to standard output
         return
+    moment = _moment()
     for line in lines:
-        print(printable(line), file=sys.stderr)  # noqa: T201
+        level = "info: " if moment and not line.startswith("warning: ") else ""
+        print(f"{moment}{level}{printable(line)}", file=sys.stderr)  # noqa: T201
+
+
+def _moment() -> str:
+    """The time, before a line of a log file; nothing where a person reads, or a program."""
+    try:
+        logged = stat.S_ISREG(os.fstat(sys.stderr.fileno()).st_mode)
+    except (OSError, ValueError):  # it has no descriptor, as under a test runner
+        return ""
+    return f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ} " if logged else ""
 
 
 def printable(text: str) -> str:

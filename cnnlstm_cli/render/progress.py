@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cnnlstm_cli.candidate import Watcher
 from cnnlstm_cli.evaluation.scores import best_baseline
 from cnnlstm_cli.inspection import limits
 from cnnlstm_cli.planning import Task
 from cnnlstm_cli.render.messages import Messages
 from cnnlstm_cli.render.report import limited
 from cnnlstm_cli.specs import WINDOWS_AN_EPOCH
-from cnnlstm_cli.training import Watcher
 
 if TYPE_CHECKING:
     from cnnlstm_cli.network.fit import Epoch

@@ -22,6 +22,7 @@ Facts = Mapping[str, Any]
 
 BARS = "▁▂▃▄▅▆▇█"
 CURVE_WIDTH = 40
+VERSION_COLUMNS = ("version", "current", "created", "rows", "until", "mae", "mase", "skill", "damaged")
 
 
 def to_json(facts: Facts) -> str:
@@ -40,6 +41,10 @@ def to_csv(facts: Facts) -> str:
     if facts["kind"] == "backtest":
         rows.writerows(_score_rows(facts))
         return text.getvalue()
+    if facts["kind"] == "versions":
+        rows.writerow(VERSION_COLUMNS)
+        rows.writerows([version.get(name, "") for name in VERSION_COLUMNS] for version in _finite(facts["versions"]))
+        return text.getvalue()
     rows.writerow(["fact", "value"])
     rows.writerows(_flat(_finite(facts)))
     return text.getvalue()
@@ -47,7 +52,13 @@ def to_csv(facts: Facts) -> str:
 
 def draw(facts: Facts) -> None:
     """Tables on the terminal's standard output."""
-    reports = {"run": run_report, "data": data_report, "settings": settings_report, "backtest": backtest_report}
+    reports = {
+        "run": run_report,
+        "data": data_report,
+        "settings": settings_report,
+        "backtest": backtest_report,
+        "versions": versions_report,
+    }
     lines = reports[facts["kind"]](facts)
     Console(markup=False, highlight=False, emoji=False).print(Group(*lines))
 
@@ -87,6 +98,19 @@ def backtest_report(facts: Facts) -> list[RenderableType]:
     header, *rows = _score_rows(facts)
     shown = [[f"{cell:.4g}" if isinstance(cell, float) else cell for cell in row] for row in rows]
     return [_table(header, shown), Text(f"mae and rmse in {facts['unit']}; smape and wape in percent")]
+
+
+def versions_report(facts: Facts) -> list[RenderableType]:
+    """A run's versions, a row each, the published one marked."""
+    rows = []
+    for each in facts["versions"]:
+        if "damaged" in each:
+            rows.append([each["version"], "damaged", "", "", "", "", ""])
+            continue
+        skill = "" if each["skill"] is None else f"{each['skill']:.1f} %"
+        scores = [f"{each['rows']:,}", f"{each['mae']:.4f}", f"{each['mase']:.4f}", skill]
+        rows.append([each["version"], "current" if each["current"] else "", str(each["until"]), *scores])
+    return [_table(["version", "", "until", "rows", "mae", "mase", "skill"], rows)]
 
 
 def limited(limits: Facts, series: int) -> str:
@@ -180,6 +204,8 @@ def losing(facts: Facts) -> str | None:
 
 def summary_lines(facts: Facts) -> list[str]:
     """What is said when a training is done."""
+    if not facts["trained"]:
+        return [f"nothing to do: {facts['why']}: {facts['run']}, version {facts['version']}"]
     epochs, model = facts["epochs"], facts["validation"]["model"]
     stopped = " (interrupted)" if epochs["interrupted"] else ""
     networks = averaged(facts)
@@ -189,7 +215,8 @@ def summary_lines(facts: Facts) -> list[str]:
         f"{networks}, {facts['parameters']:,} parameters",
         f"validation: mae {model['mae']:.4f}, mase {model['mase']:.4f}. {verdict(facts['skill'])}",
         *([f"warning: {against}"] if (against := losing(facts)) else []),
-        f"published: {facts['run']}, version {facts['version']}",
+        *([facts["why"]] if facts.get("gate") else []),
+        f"{'published' if facts['published'] else 'not published; still'}: {facts['run']}, version {facts['version']}",
     ]
 
 
@@ -225,7 +252,12 @@ def _scores(scores: Mapping[str, Facts]) -> Table:
 
 
 def _history(history: list[Facts]) -> Table:
-    return _table(["trained", "version", "mae"], [[e["created"], e["version"], f"{e['mae']:.4f}"] for e in history])
+    rows = []
+    for entry in history:
+        mae = "" if entry["mae"] is None else f"{entry['mae']:.4f}"
+        done = "published" if entry["published"] else "not published"
+        rows.append([str(entry["created"]), str(entry["version"]), mae, f"{done}: {entry['why']}"])
+    return _table(["when", "version", "mae", ""], rows)
 
 
 def _pairs(facts: Mapping[str, str]) -> Table:

@@ -50,6 +50,25 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
 
 
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file, in one write and flushed to the disk: lines of several processes do not mix.
+
+    A line that a crash cut short is ended first. Raises OutputError; the file is then as it was.
+    """
+    with writing_to(path):
+        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            size = os.fstat(handle).st_size
+            whole = size == 0 or os.pread(handle, 1, size - 1) == b"\n"
+            content = f"{'' if whole else chr(10)}{line}\n".encode()
+            if os.write(handle, content) < len(content):
+                os.ftruncate(handle, size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def sync_folder(folder: Path) -> None:
     """Names in a folder reach the disk only when the folder itself is flushed."""
     handle = os.open(folder, os.O_RDONLY)

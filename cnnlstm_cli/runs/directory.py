@@ -2,8 +2,10 @@
 
 RUN/current              the name of the published version; replaced in one rename
 RUN/versions/NAME/       complete before it is published
-RUN/history.jsonl        one line a training
+RUN/history.jsonl        one line a training, and one a rollback
 RUN/lock                 held (flock) by the one training at work; it dies with its process
+
+Readers wait for nothing. They hold (flock, shared) the run.json of the version they read, so that it is not removed.
 """
 
 from __future__ import annotations
@@ -15,16 +17,37 @@ import os
 import re
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from cnnlstm_cli.errors import BusyError, DataError, InputError, OutputError
-from cnnlstm_cli.runs.atomic import sync_folder, sync_tree, umask, write_atomically, writing_to
+from cnnlstm_cli.errors import DataError, InputError, OutputError
+from cnnlstm_cli.runs.atomic import append_line, sync_folder, sync_tree, umask, write_atomically, writing_to
+from cnnlstm_cli.runs.lock import locked
 
 VERSION_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 OURS = {"current", "versions", "history.jsonl", "lock"}
+KEEP = 5  # versions
+UNFINISHED, REMOVED = ".new-", ".old-"  # what folders are called that are not versions yet, or no longer
+
+
+class Hold:
+    """Keeps a version from being removed, for as long as it lives or until it is released."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises BlockingIOError when the version is about to be removed, OSError when it has no run.json."""
+        record = os.open(folder / "run.json", os.O_RDONLY)
+        self.release = weakref.finalize(self, os.close, record)
+        try:
+            fcntl.flock(record, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.release()
+            raise
+        except OSError:  # a file system without locks: read it all the same
+            pass
 
 
 @dataclass(frozen=True)
@@ -63,31 +86,47 @@ class RunDirectory:
         name = self.current() if version is None else self._existing(version, "asked for")
         return self.path / "versions" / name
 
+    def hold(self, version: str | None = None) -> tuple[Path, Hold | None]:
+        """`folder`, and what keeps it from being removed: None where its file is missing.
+
+        Raises as `current` does.
+        """
+        while True:
+            folder = self.folder(version)
+            try:
+                return folder, Hold(folder)
+            except BlockingIOError:  # it is being removed: another is current by now
+                continue
+            except OSError:  # the record's reader says what is wrong with it
+                return folder, None
+
     def history(self) -> list[dict[str, Any]]:
-        """One entry a training, oldest first; a line cut short by a crash is passed over."""
+        """One entry a training or rollback, oldest first; a line cut short by a crash is passed over."""
         entries = []
         with contextlib.suppress(FileNotFoundError):
-            for line in (self.path / "history.jsonl").read_text(encoding="utf-8").splitlines():
+            for line in (self.path / "history.jsonl").read_text(encoding="utf-8", errors="replace").splitlines():
                 with contextlib.suppress(json.JSONDecodeError):
-                    entries.append(json.loads(line))
+                    entry = json.loads(line)
+                    if isinstance(entry, dict) and {"created", "version"} <= entry.keys():
+                        entries.append(entry)
         return entries
 
     @contextlib.contextmanager
-    def training(self) -> Iterator[Path]:
+    def training(self, wait: float = 0.0) -> Iterator[Path]:
         """Hold the directory for one training; yields an empty folder to fill, gone afterwards unless published.
 
-        Raises BusyError when another training holds it, OutputError when it can't be written or holds other things.
+        wait  seconds to wait for another training that holds it
+
+        Raises BusyError when one still does, OutputError when it can't be written or holds other things.
         """
         fresh = not self.path.exists()
         with writing_to(self.path):
             self._refuse_foreign()
-            (self.path / "versions").mkdir(parents=True, exist_ok=True)
-            lock = (self.path / "lock").open("a")
-        with lock:
-            self._hold(lock.fileno())
+        with locked(self.path, wait):
             with writing_to(self.path):
                 self._clear_leftovers()
-                aside = Path(tempfile.mkdtemp(dir=self.path / "versions", prefix=".new-"))
+                (self.path / "versions").mkdir(exist_ok=True)
+                aside = Path(tempfile.mkdtemp(dir=self.path / "versions", prefix=UNFINISHED))
             try:
                 yield aside
             finally:
@@ -98,31 +137,71 @@ class RunDirectory:
     def _refuse_foreign(self) -> None:
         if not self.path.is_dir():
             return
-        foreign = sorted(set(os.listdir(self.path)) - OURS)
+        foreign = sorted(name for name in set(os.listdir(self.path)) - OURS if not name.startswith(".current."))
         if foreign and not (self.path / "current").exists():
             raise OutputError(f"{self.path} holds other files ({foreign[0]}, ...). Choose a new or empty directory.")
 
-    def _hold(self, handle: int) -> None:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BusyError(f"another training holds {self.path}. Try again when it is done.") from None
-
     def _clear_leftovers(self) -> None:
-        """What a killed training left: folders that were never published."""
-        for leftover in (self.path / "versions").glob(".new-*"):
+        """What a killed training left: folders never published or half removed, a name never moved into place."""
+        for leftover in (*self.path.glob(f"versions/{UNFINISHED}*"), *self.path.glob(f"versions/{REMOVED}*")):
             shutil.rmtree(leftover, ignore_errors=True)
+        for name in self.path.glob(".current.*"):
+            name.unlink(missing_ok=True)
 
-    def publish(self, aside: Path, name: str, entry: Mapping[str, Any]) -> None:
+    def publish(self, aside: Path, name: str, entry: Mapping[str, Any], keep: int = KEEP) -> None:
         """Make a complete folder a version, add `entry` to the history, and name it current.
 
-        Readers see the version before or this one, whenever they look: the last step is one rename.
+        Readers see the version before or this one, whenever they look: the last step is one rename. After it the
+        versions beyond the newest `keep` are removed.
         """
         with writing_to(self.path):
             os.chmod(aside, 0o777 & ~umask())  # mkdtemp's is private
             sync_tree(aside)
             os.rename(aside, self.path / "versions" / name)
             sync_folder(self.path / "versions")
-            with (self.path / "history.jsonl").open("a", encoding="utf-8") as history:
-                history.write(json.dumps(entry) + "\n")
+            self.note(name, entry)
             write_atomically(self.path / "current", f"{name}\n".encode())
+        for old in self.versions()[:-keep]:
+            with contextlib.suppress(OSError):
+                self._remove(old)
+
+    def note(self, version: str, entry: Mapping[str, Any]) -> None:
+        """Add a line to the history: what was done, when, and to which version. Raises OutputError."""
+        moment = f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+        line = json.dumps({"created": moment, "version": version, **entry}, ensure_ascii=False)
+        append_line(self.path / "history.jsonl", line)
+
+    def _remove(self, version: str) -> None:
+        """A version, unless it is current or a reader holds it."""
+        folder = self.path / "versions" / version
+        with (folder / "run.json").open("r+b") as record:
+            fcntl.flock(record, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if version == self.current():
+                return
+            aside = folder.with_name(f"{REMOVED}{version}")
+            os.rename(folder, aside)
+        shutil.rmtree(aside)
+
+    def before(self) -> str:
+        """The version before the published one. Raises DataError when there is none, or as `current` does."""
+        current = self.current()
+        older = [name for name in self.versions() if name < current]
+        if not older:
+            raise DataError(f"{self.path} has no version before {current}. Nothing was changed.")
+        return older[-1]
+
+    def rollback(self, version: str | None = None) -> tuple[str, str]:
+        """Name another version current: the one before it, or the one named. Returns (from, to), also where they are
+        the same.
+
+        Raises InputError or DataError as `folder` does, DataError when there is none before, OutputError.
+        """
+        current = self.current()
+        version = version or self.before()
+        _, held = self.hold(version)
+        if version != current:
+            self.note(version, {"published": True, "why": f"rolled back from {current}"})
+            write_atomically(self.path / "current", f"{version}\n".encode())
+        if held:
+            held.release()
+        return current, version

@@ -8,6 +8,7 @@ year  day of the year: sine and cosine, once and twice a year
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,32 @@ YEARS_NEEDED = 2  # of rows, before a season of a year can be told from a trend
 DAYS_A_YEAR = 365.2425
 BATCH = 65_536
 LONGEST_STEP = 32  # days: a month; of longer steps a year has too few
+
+
+@dataclass(frozen=True, eq=False)
+class Calendar:
+    """What is known of each row's time, however far ahead. Kept as the times: the numbers take eight times as much.
+
+    times  (rows,)
+    parts  as `features` takes them
+    """
+
+    times: Times
+    parts: str
+
+    @classmethod
+    def of(cls, times: Times, parts: str) -> Calendar | None:
+        """None where the parts are `none`."""
+        return None if parts == "none" else cls(times, parts)
+
+    @property
+    def width(self) -> int:
+        """K, the numbers of a row."""
+        return len(features(self.times[0], self.parts))
+
+    def features(self) -> NDArray[np.float32]:
+        """(rows, K), computed anew."""
+        return features(self.times, self.parts)
 
 
 def suggested(frequency: Frequency, first: Any, last: Any) -> str:

@@ -37,7 +37,17 @@ from cnnlstm_cli.series.timecolumn import TimeColumn, find_again, find_time, is_
 from cnnlstm_cli.specs import DataSpec
 
 COUNTS = "counts the rows"
-Data: TypeAlias = "str | Path | pd.DataFrame"
+Data: TypeAlias = "str | Path | Source | pd.DataFrame"
+
+
+def opened(data: Data) -> Source | pd.DataFrame:
+    """What can be read more than once, also where it is standard input. Raises InputError when there is no file."""
+    return data if isinstance(data, (Source, pd.DataFrame)) else Source(data)
+
+
+def fingerprint(data: Source | pd.DataFrame) -> str:
+    """As a table made of it carries it; the data are not read for that, but for their bytes."""
+    return sheet_from_frame(data).fingerprint() if isinstance(data, pd.DataFrame) else data.fingerprint()
 
 
 def read_training(data: Data, spec: DataSpec) -> Table:
@@ -78,9 +88,10 @@ def read_recent(data: Data, schema: Schema, rows: int) -> Table:
     Raises DataError when a column is missing or the rows follow another step, InputError when there is no file.
     """
     as_text = schema.time.names[:1] if schema.time.format else ()
-    if isinstance(data, pd.DataFrame):
-        return _recent(sheet_from_frame(data), schema, rows)
-    reader = CsvReader.open(Source(data))
+    source = opened(data)
+    if isinstance(source, pd.DataFrame):
+        return _recent(sheet_from_frame(source), schema, rows)
+    reader = CsvReader.open(source)
     if not schema.id:  # the last rows of many series may be anywhere
         for sheet in newest(reader, schema.time, rows, text_columns(reader.sample, as_text)):
             with contextlib.suppress(CnnlstmError):  # read from its start, the file gets a message that names the line
@@ -114,9 +125,10 @@ def read_history(data: Data, schema: Schema) -> Table:
 
 def _open(data: Data, id_column: str | None, as_text: Sequence[str]) -> Sheet:
     """The sheet; ids, and the columns `as_text`, keep their leading zeros."""
-    if isinstance(data, pd.DataFrame):
-        return sheet_from_frame(data)
-    return _read(CsvReader.open(Source(data)), id_column, as_text)
+    source = opened(data)
+    if isinstance(source, pd.DataFrame):
+        return sheet_from_frame(source)
+    return _read(CsvReader.open(source), id_column, as_text)
 
 
 def _read(reader: CsvReader, id_column: str | None, as_text: Sequence[str]) -> Sheet:

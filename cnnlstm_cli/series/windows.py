@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import DataError
-from cnnlstm_cli.series.calendar import features
+from cnnlstm_cli.series.calendar import Calendar
 from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.table import Table
 from cnnlstm_cli.specs import MANY_WINDOWS
@@ -46,8 +46,7 @@ class Windows:
     horizon     H
     training    (n,) int64, first rows of the training windows
     validation  (m,) int64, first rows of the windows that are judged
-    calendar    (table's rows, K) float32, what is known of each row's time however far ahead; columns that are stacked
-                one after the other share it. None when nothing is
+    calendar    of the table's rows; columns that are stacked one after the other share it. None when there is none
     """
 
     values: NDArray[np.float32]
@@ -55,7 +54,7 @@ class Windows:
     horizon: int
     training: Index
     validation: Index
-    calendar: NDArray[np.float32] | None = None
+    calendar: Calendar | None = None
 
 
 @dataclass(frozen=True)
@@ -159,13 +158,13 @@ def make_windows(
     horizon: int,
     *,
     joint: bool = False,
-    calendar: str = "none",
+    calendar: Calendar | None = None,
 ) -> Windows:
     """The windows of a table, each column stacked as a series of its own: C is 1, and all share the network's weights.
 
     past      the table without what `parts` holds out
     joint     only windows that are whole in every column, column by column in the same order, for `joined`
-    calendar  what the windows carry of it, as `calendar.features` names it
+    calendar  of the table's rows, which the windows carry
 
     Raises DataError, saying how many rows are needed, when no series is long enough.
     """
@@ -186,7 +185,7 @@ def lay(
     horizon: int,
     *,
     joint: bool = False,
-    calendar: str = "none",
+    calendar: Calendar | None = None,
     past: Table | None = None,
 ) -> Windows:
     """Windows that begin at those rows of the table, in every column that is whole there; see `make_windows`.
@@ -207,8 +206,7 @@ def lay(
         if joint:
             good = np.broadcast_to(good.all(axis=0), good.shape)
         flat.append((shift + starts)[good])
-    told = None if calendar == "none" else features(table.times, calendar)
-    return Windows(scaled.reshape(-1, 1), lookback, horizon, flat[0], flat[1], told)
+    return Windows(scaled.reshape(-1, 1), lookback, horizon, flat[0], flat[1], calendar)
 
 
 def joined(stacked: Windows, columns: int) -> Windows:
@@ -249,6 +247,26 @@ def _starts(table: Table, parts: Split, lookback: int, horizon: int) -> tuple[In
     )
     before = np.append(0, np.cumsum(parts.held))
     return starts, before[starts + lookback + horizon] - before[starts + lookback]
+
+
+def apart(starts: Index, horizon: int) -> Index:
+    """(m,) numbers of groups of windows: those that follow each other closer than a horizon, cut every horizon."""
+    order = np.argsort(starts, kind="stable")
+    rows = starts[order]
+    fresh = np.append(True, np.diff(rows) >= horizon)
+    run = np.cumsum(fresh) - 1
+    part = (rows - rows[fresh][run]) // horizon
+    opened = np.append(True, (np.diff(run) > 0) | (np.diff(part) > 0))
+    groups = np.empty(len(rows), dtype=np.int64)
+    groups[order] = np.cumsum(opened) - 1
+    return groups
+
+
+def mean_of_groups(values: NDArray[np.floating], groups: Index) -> tuple[float, float]:
+    """The mean of values (N,), and its standard error, by groups (N,) that count as one each; infinite of one group."""
+    means = np.bincount(groups, values) / np.bincount(groups)
+    error = float(means.std(ddof=1) / np.sqrt(len(means))) if len(means) > 1 else float("inf")
+    return float(values.mean(dtype=np.float64)), error
 
 
 def lookback_of(rows: NDArray[np.float64], lookback: int, seasons: Sequence[int]) -> NDArray[np.float64]:

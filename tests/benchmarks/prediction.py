@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tests import SAMPLES
 from tests.benchmarks.processes import Cost, cost, in_turns, minutes
-from tests.conftest import SAMPLES
 
 PYTHON = sys.executable
 CNNLSTM = [PYTHON, "-m", "cnnlstm_cli"]

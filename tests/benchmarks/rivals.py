@@ -11,10 +11,14 @@ the plain command, and once more with a third of their fastest's time as its lim
 from __future__ import annotations
 
 import argparse
+import contextlib
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+with contextlib.suppress(ImportError):
+    import triton  # noqa: F401  # which PyTorch's CUDA builds load later: after TensorFlow that crashes
 
 import numpy as np
 import pandas as pd
@@ -23,7 +27,7 @@ import cnnlstm_cli as c
 from cnnlstm_cli.evaluation.metrics import naive_scale
 from cnnlstm_cli.series.reader import read_training
 from cnnlstm_cli.specs import DataSpec
-from tests.conftest import SAMPLES
+from tests import SAMPLES
 
 SHARE = 0.8
 

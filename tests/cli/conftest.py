@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import SAMPLES
 from tests.command import QUICK, command
-from tests.conftest import SAMPLES
 
 OPTIONS = {"bike_hour": ("--target", "cnt"), "seattle_weather": (), "air_passengers": ()}
 

@@ -8,8 +8,8 @@ import json
 
 import pytest
 
+from tests import SAMPLES
 from tests.command import QUICK, command
-from tests.conftest import SAMPLES
 
 AIR = SAMPLES / "air_passengers.csv"
 METRICS = ["mae", "rmse", "mase", "smape", "wape"]

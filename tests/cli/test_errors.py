@@ -12,8 +12,8 @@ import sys
 
 import pytest
 
+from tests import SAMPLES
 from tests.command import QUICK, command
-from tests.conftest import SAMPLES
 
 AIR = SAMPLES / "air_passengers.csv"
 GOOD = "date,load\n" + "".join(f"2024-{1 + k // 28:02d}-{1 + k % 28:02d},{k % 7}\n" for k in range(140))

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 from cnnlstm_cli import train
+from tests import SAMPLES
 from tests.command import command
-from tests.conftest import SAMPLES
 
 AIR = SAMPLES / "air_passengers.csv"
 

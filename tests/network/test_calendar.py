@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import onnxruntime
@@ -11,6 +12,7 @@ import pytest
 from cnnlstm_cli.network.build import average, build
 from cnnlstm_cli.network.export import export
 from cnnlstm_cli.network.fit import fit, forecaster
+from cnnlstm_cli.series.calendar import Calendar
 from cnnlstm_cli.series.windows import Windows
 from cnnlstm_cli.specs import REGULARISED, ModelSpec, TrainSpec
 from tests.network.formulas import selu
@@ -80,7 +82,7 @@ def test_what_only_the_calendar_tells_is_learnt(random: np.random.Generator) -> 
     starts = np.concatenate([np.arange(400), 600 + np.arange(400)])
     held = np.concatenate([np.arange(430, 570), 600 + np.arange(430, 570)])
     calendar = np.stack([jumps, 1 - jumps, np.zeros(600, dtype=np.float32)], axis=1)
-    windows = Windows(values, 23, 5, starts, held, calendar)
+    windows = Windows(values, 23, 5, starts, held, Mock(Calendar, width=3, features=lambda: calendar))
     told, blind = build(SPEC, 23, 5, 1, 3, seed=0), build(SPEC, 23, 5, 1, seed=0)
     train = TrainSpec(epochs=12, batch_size=32, learning_rate=0.01)
     error = fit(told, windows, train).validation

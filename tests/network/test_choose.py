@@ -7,7 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from cnnlstm_cli.network.choose import apart, chosen
+from cnnlstm_cli.network.choose import chosen
+from cnnlstm_cli.series.windows import apart
 
 HORIZON = 5
 STARTS = np.arange(0, 4_000, HORIZON)  # no two of them overlap

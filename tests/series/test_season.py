@@ -9,7 +9,7 @@ import pytest
 from cnnlstm_cli.series.reader import read_training
 from cnnlstm_cli.series.season import default_horizon, find_seasons
 from cnnlstm_cli.specs import DataSpec
-from tests.conftest import SAMPLES
+from tests import SAMPLES
 
 RANDOM = np.random.default_rng(0)
 HOUR = np.arange(24 * 7 * 8)

@@ -17,7 +17,7 @@ from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.series import tail
 from cnnlstm_cli.series.reader import read_recent, read_training
 from cnnlstm_cli.specs import DataSpec
-from tests.conftest import SAMPLES
+from tests import SAMPLES
 
 CELLS = st.lists(st.lists(st.text('a1",;\n ', max_size=6), min_size=2, max_size=2), min_size=1, max_size=12)
 

@@ -1,0 +1,217 @@
+"""A candidate for publishing: networks raced on the validation rows, then trained on all rows and written down."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import importlib.metadata
+import io
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnnlstm_cli import __version__
+from cnnlstm_cli.errors import DataError, UsageError
+from cnnlstm_cli.evaluation import ridge
+from cnnlstm_cli.evaluation.scores import Numbers, score, score_by
+from cnnlstm_cli.forecast import Run
+from cnnlstm_cli.planning import Task
+from cnnlstm_cli.runs.atomic import writing_to
+from cnnlstm_cli.runs.record import Record
+from cnnlstm_cli.specs import REGULARISED
+
+if TYPE_CHECKING:
+    from cnnlstm_cli.network.fit import Epoch
+    from cnnlstm_cli.network.race import Member, Race
+
+PACKAGES = ("keras", "numpy", "onnx", "onnxruntime", "pandas", "tensorflow", "tf2onnx")
+CHECKED = 256  # validation windows that a version forecasts before it is published
+WORSE, SLACK = 2.0, 0.1  # times the error of before, and deviations beside, at which something went wrong
+
+
+class Watcher:
+    """What a caller of `train` may follow. This one looks away; the command's draws progress on the terminal."""
+
+    def planned(self, task: Task) -> None:
+        """Everything is found and settled; fitting begins."""
+
+    def stepped(self, step: int, steps: int, epoch: Epoch | None) -> None:
+        """`step` of `steps` steps are done, `epoch` is the last that was finished."""
+
+    def refitting(self) -> None:
+        """The networks are chosen; they are trained anew on all rows."""
+
+    def keep_interrupted(self) -> bool:
+        """Ctrl-C came: whether to publish the best weights so far."""
+        return False
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Networks that were trained without the validation rows, and what is averaged chosen on them.
+
+    task     its specification is that of the best of them
+    started  when work on it began, by `perf_counter`
+    """
+
+    task: Task
+    raced: Race
+    started: float
+
+    @property
+    def forecast(self) -> Numbers:
+        """Of the task's validation windows, (m, H) in units of the data."""
+        scaled = self.raced.forecast.transpose(2, 0, 1).reshape(-1, self.task.windows.horizon)
+        return self.task.judge.model(scaled)
+
+    def facts(self) -> dict[str, Any]:
+        """What a reader of run.json wants to know beside what predicting needs."""
+        task, raced, forecast = self.task, self.raced, self.forecast
+        table, came = task.table, task.judge.came
+        training, validation = task.parts.rows()
+        best = raced.trained[0].fit
+        by_target = score_by("target", forecast, came, table.schema.targets, table.ids)
+        return {
+            "validation": {"model": score(forecast, came, deviations=True), **task.baselines},
+            "error_by_target": {name: scores["mae"] for name, scores in by_target.items()},
+            "epochs": {"run": len(best.history), "best": best.best, "interrupted": raced.interrupted},
+            "members": [_member_facts(member) | {"kept": member in raced.kept} for member in raced.trained],
+            "linear": raced.linear,
+            "rows": {"read": table.read, "used": len(table.values), "training": training, "validation": validation},
+            "windows": {"training": len(task.windows.training), "validation": len(task.windows.validation)},
+            "mended": table.mended_counts(),
+            "left_out": dict(table.left_out),
+            "data": {
+                "name": table.name,
+                "sha256": table.fingerprint,
+                "first": table.stamp(table.times.min()),
+                "last": table.stamp(table.times.max()),
+                "last_time": str(table.times.max()),
+                "series": len(table.ids),
+            },
+            "command": shlex.join(sys.argv),
+            "python": platform.python_version(),
+            "packages": {"cnnlstm": __version__, **{name: importlib.metadata.version(name) for name in PACKAGES}},
+        }
+
+    def record(self, version: str, network: bytes, facts: Mapping[str, Any]) -> Record:
+        """What run.json holds of it, with `facts` beside its own."""
+        return Record(
+            version=version,
+            spec=self.task.spec,
+            schema=self.task.table.schema,
+            scalers=dict(zip(self.task.table.ids, self.task.scalers, strict=True)),
+            model=hashlib.sha256(network).hexdigest(),
+            facts={
+                "created": f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
+                "refitted": False,
+                "parameters": sum(member.model.count_params() for member in self.raced.kept),
+                "seconds": time.perf_counter() - self.started,
+                **self.facts(),
+                **facts,
+            },
+        )
+
+
+def compete(task: Task, watcher: Watcher, started: float) -> Candidate:
+    """Train the networks and choose among them. Raises KeyboardInterrupt, or DataError when a loss is not finite."""
+    try:
+        from cnnlstm_cli.network.fit import settled
+        from cnnlstm_cli.network.race import race
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"training needs {error.name}, which is not installed here. pip install {error.name}"
+        ) from None
+    windows = task.fitting(task.windows)
+    train = settled(task.spec.train, len(windows.training))
+    raced = race(task.spec.model, windows, train, task.judge.linear, watcher)
+    spec = replace(task.spec, model=raced.trained[0].spec, train=train)
+    return Candidate(replace(task, spec=spec), raced, started)
+
+
+def write(candidate: Candidate, folder: Path, watcher: Watcher, facts: Mapping[str, Any]) -> Record:
+    """Train the chosen networks anew on all rows, and write a complete version, checked, into an empty folder.
+
+    Raises OutputError, or DataError when what was written does not forecast as it should.
+    """
+    from cnnlstm_cli.network.build import average, linear_network
+    from cnnlstm_cli.network.export import export
+
+    members, linear, refitted = _final(candidate, watcher)
+    models = [member.model for member in members]
+    if candidate.raced.linear and linear is not None:
+        models.append(linear_network(linear, candidate.task.columns))
+    network = average(models)
+    with writing_to(folder.parent.parent):
+        (folder / "members").mkdir()
+        for number, member in enumerate(members):
+            member.model.save(folder / "members" / f"{number}.keras")
+        parity = export(network, folder / "model.onnx")
+        graph = (folder / "model.onnx").read_bytes()
+        (folder / "history.csv").write_text(_losses(candidate.raced.trained), encoding="utf-8")
+        version = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{hashlib.sha256(graph).hexdigest()[:8]}"
+        made = {"refitted": refitted, "parity": parity, "parameters": network.count_params(), **facts}
+        record = candidate.record(version, graph, made)
+        (folder / "run.json").write_text(record.to_json(), encoding="utf-8")
+    _check(candidate, folder)
+    return record
+
+
+def _final(candidate: Candidate, watcher: Watcher) -> tuple[Sequence[Member], Any, bool]:
+    """The networks to publish, the linear model beside them, and whether they were trained anew on all rows."""
+    from cnnlstm_cli.network.race import refit
+
+    task, raced, train = candidate.task, candidate.raced, candidate.task.spec.train
+    elapsed = time.perf_counter() - candidate.started
+    if train.refit and not raced.interrupted and (not train.time_limit or 3 * elapsed < train.time_limit):
+        watcher.refitting()
+        everything = task.everything()
+        weights = None if task.judge.linear is None else ridge.fit(everything)
+        anew = refit(raced.kept, task.fitting(everything), train, weights, watcher)
+        if anew is not None:
+            return anew, weights, True
+    return raced.kept, task.judge.linear, False
+
+
+def _check(candidate: Candidate, folder: Path) -> None:
+    """Forecast some of the validation windows with what was written, as predicting will.
+
+    It has seen them in training by now, if it was trained anew: it should not be much worse on them than before.
+    """
+    run = Run(folder.parent.parent, folder, Record.read(folder / "run.json"))
+    windows = candidate.task.fitting(candidate.task.windows)
+    some = np.unique(np.linspace(0, len(windows.validation) - 1, CHECKED).astype(np.int64))
+    chosen = windows.validation[some]
+    came = windows.values[chosen[:, None] + windows.lookback + np.arange(windows.horizon)]
+    before = candidate.raced.forecast[some]
+    now = run.session.validate(replace(windows, validation=chosen)).reshape(came.shape[2], len(some), -1)
+    errors = [float(np.abs(made - came).mean()) for made in (before, now.transpose(1, 2, 0))]
+    if not errors[1] <= WORSE * errors[0] + SLACK:
+        raise DataError(
+            f"the network trained anew on all rows forecasts worse than before, with an error of {errors[1]:.4g} "
+            f"deviations, not {errors[0]:.4g}. It was not published. Try another --seed, or --set train.refit=false."
+        )
+
+
+def _member_facts(member: Member) -> dict[str, Any]:
+    told = {name: getattr(member.spec, name) for name in REGULARISED}
+    fitted = member.fit
+    return {"seed": member.seed, **told, "mae": fitted.validation, "epochs": len(fitted.history), "best": fitted.best}
+
+
+def _losses(members: Sequence[Member]) -> str:
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["member", "epoch", "loss", "validation", "seconds"])
+    for number, member in enumerate(members):
+        for e in member.fit.history:
+            rows.writerow([number, e.number, f"{e.loss:.6g}", f"{e.validation:.6g}", f"{e.seconds:.2f}"])
+    return text.getvalue()

@@ -1,0 +1,35 @@
+"""The answer on standard output, and nothing else there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from cnnlstm_cli.errors import OutputError
+
+
+def report(facts: dict[str, Any], json: bool) -> None:
+    """Facts as JSON, as a table on a terminal, or as CSV in a pipe."""
+    from cnnlstm_cli.render import report as made  # here, because it loads rich
+
+    if json:
+        answer(made.to_json(facts).encode())
+    elif sys.stdout is not None and sys.stdout.isatty():
+        made.draw(facts)
+    else:
+        answer(made.to_csv(facts).encode())
+
+
+def answer(content: bytes) -> None:
+    """The answer, and nothing else, on standard output, whatever the terminal's locale."""
+    if sys.stdout is None:
+        raise OutputError("standard output is closed. Leave it open, or use -o.")
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # whoever read it has seen enough; at exit the interpreter must not find the pipe closed once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise OutputError(f"can't write to standard output: {error.strerror}. Free some space, or use -o.") from None
