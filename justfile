@@ -18,6 +18,14 @@ test *arguments:
 fast *arguments:
     {{python}} -m pytest -m "not slow" {{arguments}}
 
+# Five hundred trainings killed while a reader forecasts; half an hour.
+chaos:
+    {{python}} -m pytest tests/test_chaos.py --chaos 500
+
+# Two thousand damaged files, read and forecast.
+fuzz:
+    {{python}} -m pytest tests/test_fuzz.py --fuzz 2000
+
 # Style and types alone; seconds.
 check:
     .venv/bin/ruff format --check .

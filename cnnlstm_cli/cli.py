@@ -281,7 +281,7 @@ def backtest(
 @app.command()
 def rollback(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The run directory.")],
-    version: Annotated[str | None, typer.Argument(metavar="[VERSION]", help="Default: the one before.")] = None,
+    version: Annotated[str | None, typer.Argument(metavar="VERSION", help="Default: the one before.")] = None,
     quiet: Quiet = False,
 ) -> None:
     """Publish an older version of a run again.

@@ -11,6 +11,12 @@ from tests import SAMPLES
 from tests.command import QUICK, command
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long the tests that throw dice go on."""
+    parser.addoption("--chaos", type=int, default=50, metavar="N", help="trainings to kill in test_chaos.py")
+    parser.addoption("--fuzz", type=int, default=100, metavar="N", help="damaged files to try in test_fuzz.py")
+
+
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[[str | bytes], Path]:
     """Writes text (UTF-8) or bytes to a new CSV file and returns its path."""

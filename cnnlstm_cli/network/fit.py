@@ -35,6 +35,7 @@ ONE_COPY = threading.Lock()
 STEPS = 2_000  # of a whole training whose epochs are not given, within these bounds:
 FEWEST_EPOCHS, MOST_EPOCHS = 6, 100
 MOST_CYCLES, CYCLES_PATIENT = 6, 2
+FEW_EPOCHS = 12  # are long ones, and the last cycle is half of them: then one cycle without a better end is enough
 FEWEST_PATIENT = 3
 STEPS_AN_EPOCH = 8  # with so few windows that there would be less, the batch is made smaller,
 SMALLEST_BATCH = 8  # down to this
@@ -121,7 +122,8 @@ def plan(windows: int, spec: TrainSpec) -> Plan:
     steps = -(-needed // calls)
     epochs = spec.epochs or int(np.clip(round(STEPS / (calls * steps)), FEWEST_EPOCHS, MOST_EPOCHS))
     falls = spec.schedule == "cosine"
-    patience = spec.patience or (CYCLES_PATIENT if falls else max(FEWEST_PATIENT, epochs // 3))
+    cycles = 1 if epochs <= FEW_EPOCHS and not spec.epochs else CYCLES_PATIENT
+    patience = spec.patience or (cycles if falls else max(FEWEST_PATIENT, epochs // 3))
     return Plan(epochs, calls, steps, batch, _cycles(epochs) if falls else (1,) * epochs, patience)
 
 

@@ -232,15 +232,23 @@ def _isoformat(stamps: pd.Series) -> pd.Series:
 
 
 def _lines(source: Source, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
-    """(line number, cells) of every row, the header first, as pandas counts rows: blank lines are none."""
+    """(line number, cells) of every row, the header first, as pandas counts rows: blank lines are none.
+
+    Raises DataError for a cell that is longer than any number or name.
+    """
     with source.open() as raw:
         text = io.TextIOWrapper(raw, encoding=dialect.encoding, errors="replace", newline="")
         rows = csv.reader(text, delimiter=dialect.delimiter, skipinitialspace=True)
         last = 0
-        for row in rows:
-            if row:
-                yield last + 1 if rows.line_num > last + 1 else rows.line_num, row
-            last = rows.line_num
+        try:
+            for row in rows:
+                if row:
+                    yield last + 1 if rows.line_num > last + 1 else rows.line_num, row
+                last = rows.line_num
+        except csv.Error as error:
+            raise DataError(
+                f"{source.name}, line {last + 1}: {error}: is a quote opened there and never closed? Mend the line."
+            ) from None
 
 
 def _said_plainly(message: str) -> str:

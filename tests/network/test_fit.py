@@ -185,6 +185,7 @@ def test_epochs_follow_from_the_steps_they_take_unless_given() -> None:
     assert plan(10, TrainSpec(epochs=3)) == Plan(epochs=3, calls=1, steps=2, batch=8, cycles=(1, 2), patience=2)
     constant = plan(10, TrainSpec(epochs=30, schedule="constant"))
     assert (constant.cycles, constant.patience) == ((1,) * 30, 10)
+    assert [plan(n, TrainSpec()).patience for n in (1_000, 30_000, 50_000, 10**6)] == [2, 2, 1, 1]
 
 
 @pytest.mark.parametrize("windows", [5, 97, 4_321])
