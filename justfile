@@ -26,11 +26,12 @@ chaos:
 fuzz:
     {{python}} -m pytest tests/test_fuzz.py --fuzz 2000
 
-# Style and types alone; seconds.
+# Style, types, and known vulnerabilities of what is installed.
 check:
     .venv/bin/ruff format --check .
     .venv/bin/ruff check .
     .venv/bin/mypy
+    .venv/bin/pip-audit --skip-editable --progress-spinner off
 
 # Write the README's --help sections anew.
 docs:

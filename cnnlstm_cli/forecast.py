@@ -23,6 +23,7 @@ from cnnlstm_cli.series.table import Table
 from cnnlstm_cli.series.windows import Windows, lookback_of
 
 BATCH = 256  # windows; of many more the cache holds too few, and memory grows
+LARGEST_MODEL = 2**30  # bytes
 MOST_DEVIATIONS = 1e12  # what single precision can still square
 THREADS = 2
 
@@ -36,18 +37,22 @@ class Session:
     """
 
     def __init__(self, model: bytes) -> None:
+        """Raises ValueError when it is no network, or one of operations that onnxruntime itself does not know."""
         import onnxruntime as ort  # here, so that looking at a run does not load it
 
         options = ort.SessionOptions()
         options.intra_op_num_threads = THREADS
         options.log_severity_level = 4  # what goes wrong is raised; nothing of it belongs on the user's terminal
-        self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        try:
+            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # noqa: BLE001 - its errors have no common class of their own
+            raise ValueError(str(error)) from None
         self._inputs = [each.name for each in self._session.get_inputs()]
 
     @property
-    def shape(self) -> tuple[int, int]:
+    def shape(self) -> tuple[int, ...]:
         """(L, H) of the graph."""
-        return self._session.get_inputs()[0].shape[1], self._session.get_outputs()[0].shape[1]
+        return tuple(ends[0].shape[1] for ends in (self._session.get_inputs(), self._session.get_outputs()))
 
     def run(self, lookbacks: NDArray[np.float32], calendar: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """(N, L, C), (N, H, K) float32 -> (N, H, C) float32. A linear model alone has no use for a calendar."""
@@ -140,12 +145,17 @@ class Run:
         """The network. Raises DataError when its file is not the one that was published."""
         path = self.folder / "model.onnx"
         try:
+            if path.stat().st_size > LARGEST_MODEL:
+                raise DataError(f"{path} is larger than any network of this tool. Train again.")
             model = path.read_bytes()
         except OSError as error:
             raise DataError(f"{path}: {error.strerror}. Train again, or name another version.") from None
         if hashlib.sha256(model).hexdigest() != self.record.model:
             raise DataError(f"{path} is damaged: not what run.json says. Train again, or name another version.")
-        session = Session(model)
+        try:
+            session = Session(model)
+        except ValueError as error:
+            raise DataError(f"{path} holds no network to forecast with: {error}. Train again.") from None
         expected = (self.record.lookback, self.record.horizon)
         if session.shape != expected:
             raise DataError(

@@ -82,9 +82,16 @@ class RunDirectory:
         raise DataError(f"{self.path}: {whence} the version {name!r}, which is not there. {there}")
 
     def folder(self, version: str | None = None) -> Path:
-        """Where a version's files are; the published one without a name. Raises as `current` does."""
+        """Where a version's files are; the published one without a name.
+
+        Raises as `current` does, and DataError where a link leads elsewhere: a run may come from someone else.
+        """
         name = self.current() if version is None else self._existing(version, "asked for")
-        return self.path / "versions" / name
+        folder = self.path / "versions" / name
+        for path in (folder, folder / "run.json", folder / "model.onnx", folder / "history.csv"):
+            if self.path.resolve() not in path.resolve().parents:
+                raise DataError(f"{path} is a link that leads out of the run directory, and is not followed.")
+        return folder
 
     def hold(self, version: str | None = None) -> tuple[Path, Hold | None]:
         """`folder`, and what keeps it from being removed: None where its file is missing.

@@ -1,0 +1,90 @@
+"""A run directory from elsewhere: nothing in it leads out of it, or is more than data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import cnnlstm_cli as c
+from cnnlstm_cli.errors import DataError
+from tests import SAMPLES
+from tests.command import command
+
+AIR = SAMPLES / "air_passengers.csv"
+
+
+@pytest.fixture
+def run(air: Path, tmp_path: Path) -> c.Run:
+    """A copy to tamper with."""
+    shutil.copytree(air, tmp_path / "run")
+    return c.Run.open(tmp_path / "run")
+
+
+def refused(run: c.Run, text: str) -> None:
+    with pytest.raises(DataError, match=text):
+        c.predict(AIR, run.path)
+    done = command("predict", AIR, "--run", run.path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (65, "", 1)
+
+
+@pytest.mark.parametrize("name", ["run.json", "model.onnx", "history.csv", ""])
+def test_no_link_is_followed_out_of_a_run(run, tmp_path, name):
+    inside = run.folder / name if name else run.folder
+    inside.rename(tmp_path / "elsewhere")
+    inside.symlink_to(tmp_path / "elsewhere")
+    refused(run, "is a link that leads out of the run directory")
+
+
+def test_a_run_may_itself_be_a_link(run, tmp_path):
+    (tmp_path / "link").symlink_to(run.path)
+    assert len(c.predict(AIR, tmp_path / "link")) == 12
+
+
+@pytest.mark.parametrize("name", ["..", "../..", "/etc", "20240101T000000Z-00000000/../../.."])
+def test_current_names_a_version_and_no_path(run, name):
+    (run.path / "current").write_text(name)
+    refused(run, "which is not there")
+
+
+def put(run: c.Run, model: bytes) -> None:
+    """Another network in its place, and its digest beside it, as whoever made the run could."""
+    (run.folder / "model.onnx").write_bytes(model)
+    record = json.loads((run.folder / "run.json").read_text())
+    record["model"] = hashlib.sha256(model).hexdigest()
+    (run.folder / "run.json").write_text(json.dumps(record))
+
+
+def graph(kind: str, domain: str, outside: str | None = None) -> bytes:
+    """A network of one node."""
+    from onnx import TensorProto, helper
+
+    ends = [helper.make_tensor_value_info(name, 1, [None, size, 1]) for name, size in (("x", 36), ("y", 12))]
+    weights = helper.make_tensor("w", 1, [1], [0.0])
+    if outside:
+        weights.ClearField("float_data")
+        weights.data_location = TensorProto.EXTERNAL
+        weights.external_data.add(key="location", value=outside)
+    nodes = [helper.make_node(kind, ["x", "w"], ["y"], domain=domain)]
+    opsets = [helper.make_opsetid("", 17), *([helper.make_opsetid(domain, 1)] if domain else [])]
+    made = helper.make_graph(nodes, "g", [ends[0]], [ends[1]], [weights])
+    return bytes(helper.make_model(made, opset_imports=opsets, ir_version=9).SerializeToString())
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        b"",
+        b"junk",
+        graph("Evil", "x.y"),
+        graph("Add", "", "../../../../../../etc/passwd"),
+        graph("Add", "", "/etc/passwd"),
+    ],
+    ids=["empty", "junk", "unknown operation", "weights elsewhere", "weights at a path"],
+)
+def test_a_network_is_operations_of_onnx_on_its_own_weights(run, model):
+    put(run, model)
+    refused(run, "holds no network to forecast with")
