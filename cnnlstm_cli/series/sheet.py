@@ -131,11 +131,12 @@ class CsvReader:
         Raises DataError for a file without rows, a row longer than the header, or an unclosed quote.
         """
         # pandas looks for words like NA even behind a converter; a mark before each name hides it from that
-        converters: dict[str, Callable[[str], str]] = dict.fromkeys(names, lambda cell: f":{cell.strip()}")
+        converters: dict[str, Callable[[str], str]] = dict.fromkeys(names, ":".__add__)
         frame = self._read(dtype=dict.fromkeys(set(text) - {*names}, str), converters=converters)
         for name in names:
-            found = frame[name].str[1:]
-            frame[name] = found.where(found != "")
+            codes, marked = pd.factorize(frame[name])  # there are few names, and many rows of each
+            found = pd.Series([mark[1:].strip() or None for mark in marked], dtype=frame[name].dtype)
+            frame[name] = found.take(codes).to_numpy()
         if not len(frame):
             raise DataError(f"{self.source.name} has a header line and no rows. Rows of numbers are needed below it.")
         return Sheet(frame, self.source.name, self.source, self.dialect)
