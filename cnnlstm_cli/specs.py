@@ -280,7 +280,7 @@ class TrainSpec:
     clipnorm: float = option(5.0, "largest gradient norm", low=1e-9, source="Pascanu et al. 2013")
     patience: int | None = option(
         None,
-        "cycles, of a constant rate epochs, without a better one before it stops; default: 2, of few epochs 1",
+        "cycles, or epochs at a constant rate, without a better one till it stops; default: 2 or 1",
         low=1,
     )
     members: int = option(

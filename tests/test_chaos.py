@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
+import select
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,12 +26,14 @@ from tests.command import QUICK
 AIR = SAMPLES / "air_passengers.csv"
 TRAIN = [sys.executable, "-m", "cnnlstm_cli", "train", AIR, "-q", *QUICK, "--preset", "question", "--keep", "2"]
 READER = """
-import sys, threading
+import os, sys, threading
 import cnnlstm_cli as c
 ended = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
 forecasts = {}
 reads = 0
+while not os.path.exists(sys.argv[2] + "/current"):
+    ended.wait(0.02)
 while not ended.is_set():
     run = c.Run.open(sys.argv[2])
     made = run.predict(sys.argv[1]).to_csv()
@@ -38,38 +44,89 @@ print(reads, len(forecasts))
 """
 
 
+TRAINER = """
+import json, os, sys
+import cnnlstm_cli.network.export, cnnlstm_cli.network.race
+from cnnlstm_cli.cli import run
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        os._exit(run(json.loads(line)))
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+class Trainer:
+    """Runs the command again and again, each time in a process of its own that has TensorFlow loaded already."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", TRAINER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+        assert self.process.stdin
+        assert self.process.stdout
+        self.stdin, self.stdout = self.process.stdin, self.process.stdout
+
+    def train(self, arguments: list[str], kill: Callable[[], bool]) -> int:
+        """The exit code of one training, which is killed as soon as `kill` says so."""
+        self.stdin.write(json.dumps(arguments) + "\n")
+        child = int(self.stdout.readline())
+        while not select.select([self.stdout], [], [], 0.005)[0]:
+            if kill():
+                os.kill(child, signal.SIGKILL)
+                break
+        return int(self.stdout.readline())
+
+
 @pytest.mark.slow
 def test_kill_9_at_any_moment_costs_no_reader_a_forecast(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     run, kills = tmp_path / "run", request.config.getoption("--chaos")
-    command = [*TRAIN, "--run", run]
-    started = time.monotonic()
-    subprocess.run(command, check=True)
-    whole = time.monotonic() - started
-    dice = random.Random(0)  # noqa: S311 - to place kills
-    killed = 0
-    with subprocess.Popen(
-        [sys.executable, "-c", READER, AIR, run], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as reader:
+    arguments = [*map(str, TRAIN[3:]), "--run", str(run)]
+    trainer = Trainer()
+    with (
+        trainer.process,
+        subprocess.Popen(
+            [sys.executable, "-c", READER, AIR, run], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as reader,
+    ):
+        started = time.monotonic()
+        assert trainer.train(arguments, lambda: False) == 0
+        whole = time.monotonic() - started
+        dice = random.Random(0)  # noqa: S311 - to place kills
+        codes = []
         for seed in range(1, kills + 1):
-            with subprocess.Popen([*command, "--seed", str(seed)]) as training:
-                try:
-                    # half of them in the last third of a training, where it writes
-                    training.wait(whole * (dice.uniform(0, 1.1) if seed % 2 else dice.uniform(0.65, 1.1)))
-                except subprocess.TimeoutExpired:
-                    training.kill()
-            killed += training.returncode == -signal.SIGKILL
-            assert training.returncode in (0, -signal.SIGKILL)
+            if seed % 2:  # at any time
+                moment = time.monotonic() + dice.uniform(0, 1.2 * whole)
+                codes.append(trainer.train([*arguments, "--seed", str(seed)], lambda m=moment: time.monotonic() > m))
+            else:  # while it writes
+                late = _late(run, dice.uniform(0, 0.3 * whole))
+                codes.append(trainer.train([*arguments, "--seed", str(seed)], late))
+            assert codes[-1] in (0, -signal.SIGKILL)
             assert c.Run.open(run).session.shape[1] == 12
+        assert trainer.train(arguments, lambda: False) == 0
+        trainer.stdin.close()
         out, _ = reader.communicate("")
     assert reader.returncode == 0
     reads, versions = map(int, out.split())
+    assert codes.count(-signal.SIGKILL) > kills / 3
     assert reads > kills
     assert versions > 1
-    assert killed > kills / 3
-    subprocess.run(command, check=True)
     assert len(RunDirectory(run).versions()) == 2
     assert {path.name for path in run.iterdir()} == {"current", "versions", "history.jsonl", "lock"}
     assert not list((run / "versions").glob(".*"))
+
+
+def _late(run: Path, seconds: float) -> Callable[[], bool]:
+    """Whether it is so many seconds since the new version's first file."""
+    seen: list[float] = []
+
+    def late() -> bool:
+        if not seen and list(run.glob("versions/.new-*/members")):
+            seen.append(time.monotonic())
+        return bool(seen) and time.monotonic() > seen[0] + seconds
+
+    return late
 
 
 @pytest.mark.slow
