@@ -14,7 +14,7 @@ def main() -> None:
     """Run the command line and leave with its exit code.
 
     A forecast is a fifth of a second of imports: collecting garbage while there is none, and taking the interpreter
-    apart object by object at the end, would add half as much again (tests/benchmarks/predict.py).
+    apart object by object at the end, would add half as much again (tests/benchmarks/prediction.py).
     """
     gc.set_threshold(100_000)
     code = run(sys.argv[1:])

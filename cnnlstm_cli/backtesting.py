@@ -170,11 +170,7 @@ def _published(data: Data, run: Run, start: str | int | None, stride: int) -> Ba
     horizon, lookback = run.record.horizon, run.record.lookback
     known = _known(table, start, horizon)
     past = table.until(known)
-    fitted = [
-        run.record.scalers.get(name) or Scaler.fit(past.values[first:end])
-        for name, first, end in zip(table.ids, past.offsets, past.offsets[1:], strict=False)
-    ]
-    part = _Part(table, known, past, table.lengths, fitted, run.record.spec.data.season)
+    part = _Part(table, known, past, table.lengths, run.fitted(past), run.record.spec.data.season)
     trial = part.trial(run, stride)
     notes = _left_out(trial, part, stride)
     if _seen(table, trial.origins, run.record.facts["data"].get("last_time")):

@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,12 +67,13 @@ class Candidate:
     raced: Race
     started: float
 
-    @property
+    @cached_property
     def forecast(self) -> Numbers:
         """Of the task's validation windows, (m, H) in units of the data."""
         scaled = self.raced.forecast.transpose(2, 0, 1).reshape(-1, self.task.windows.horizon)
         return self.task.judge.model(scaled)
 
+    @cached_property
     def facts(self) -> dict[str, Any]:
         """What a reader of run.json wants to know beside what predicting needs."""
         task, raced, forecast = self.task, self.raced, self.forecast
@@ -115,7 +117,7 @@ class Candidate:
                 "refitted": False,
                 "parameters": sum(member.model.count_params() for member in self.raced.kept),
                 "seconds": time.perf_counter() - self.started,
-                **self.facts(),
+                **self.facts,
                 **facts,
             },
         )

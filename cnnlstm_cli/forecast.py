@@ -164,6 +164,11 @@ class Run:
             )
         return session
 
+    def fitted(self, past: Table) -> list[Scaler]:
+        """The scaler of each series of a table; of one that the run was not trained on, by its rows in `past`."""
+        spans = zip(past.ids, past.offsets, past.offsets[1:], strict=False)
+        return [self.record.scalers.get(name) or Scaler.fit(past.values[first:end]) for name, first, end in spans]
+
     def predict(self, data: Data, horizon: int | None = None) -> pd.DataFrame:
         """The rows that follow `data`: the same columns, the same numbers as `cnnlstm predict` writes.
 

@@ -21,7 +21,6 @@ from cnnlstm_cli.evaluation.scores import Numbers, Scores, best_baseline
 from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.planning import Task
 from cnnlstm_cli.series.calendar import Calendar
-from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.table import Table
 from cnnlstm_cli.series.windows import Index, apart, joined, lay, mean_of_groups
 
@@ -121,8 +120,7 @@ def _forecast(current: Run, task: Task, rows: Index) -> tuple[Numbers, Index]:
     first = table.offsets[np.searchsorted(table.offsets, rows, side="right") - 1]
     starts = (rows - record.lookback)[rows - record.lookback >= first]
     past = table.without(task.parts.held)
-    spans = zip(table.ids, table.offsets, table.offsets[1:], strict=False)
-    fitted = [record.scalers.get(name) or Scaler.fit(past.values[start:end]) for name, start, end in spans]
+    fitted = current.fitted(past)
     joint = record.spec.model.channels == "joint"
     calendar = Calendar.of(table.times, record.spec.model.calendar)
     windows = lay(table, fitted, starts[:0], starts, record.lookback, record.horizon, joint=joint, calendar=calendar)

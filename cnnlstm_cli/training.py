@@ -105,7 +105,7 @@ def attempt(
     asked = json.loads(json.dumps(spec.to_dict()))
     if unattended.only_if_better and (current := _current(directory)):
         facts = current.record.facts
-        if (facts.get("asked"), facts["data"].get("sha256")) == (asked, fingerprint(source)):
+        if facts.get("asked") == asked and facts["data"].get("sha256") == fingerprint(source):
             return Outcome(current, current.record, False, False, UNCHANGED)
     task = prepare(source, spec)
     return train_task(task, directory, watcher or Watcher(), started, unattended, asked)
@@ -132,7 +132,7 @@ def train_task(
         candidate = compete(task, watcher, started)
         facts: dict[str, Any] = {"asked": asked}
         if current:
-            verdict = decide(current, task, candidate.forecast, candidate.facts()["validation"])
+            verdict = decide(current, task, candidate.forecast, candidate.facts["validation"])
             facts["gate"] = {"publish": verdict.publish, "why": verdict.why, **verdict.scores}
             if not verdict.publish:
                 kept = candidate.record(current.record.version, b"", facts)
