@@ -160,13 +160,16 @@ def backtest(
         return _refitted(
             data, start, stride, folds or FOLDS, watcher, spec_from(options, settings, preset or "default")
         )
+    strict = options.pop("strict", False)
     if options or settings or preset or folds:
         raise UsageError("with --run the published model is used as it is: options of train, and --folds, go without.")
-    return _published(data, Run.open(run), start, stride)
+    return _published(data, Run.open(run), start, stride, strict)
 
 
-def _published(data: Data, run: Run, start: str | int | None, stride: int) -> Backtest:
+def _published(data: Data, run: Run, start: str | int | None, stride: int, strict: bool) -> Backtest:
     table = read_history(data, run.record.schema)
+    if strict:
+        table.refuse_mended()
     horizon, lookback = run.record.horizon, run.record.lookback
     known = _known(table, start, horizon)
     past = table.until(known)

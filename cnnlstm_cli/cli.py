@@ -32,6 +32,7 @@ from cnnlstm_cli.options import (
     Season,
     Seed,
     Set,
+    Strict,
     Target,
     Time,
     TimeFormat,
@@ -85,6 +86,7 @@ def train(
     season: Season = None,
     freq: Freq = None,
     validation: Validation = None,
+    strict: Strict = False,
     preset: Preset = None,
     members: Members = None,
     jobs: Jobs = None,
@@ -112,6 +114,7 @@ def train(
     cnnlstm train bike_hour.csv --run runs/bike --target cnt --horizon 48
     cnnlstm train demand.csv --run runs/demand --only-if-better -q    # in a crontab
     """
+    options = named(locals())
     from cnnlstm_cli import training
     from cnnlstm_cli.inspection import record_facts
     from cnnlstm_cli.render.progress import TerminalWatcher
@@ -119,9 +122,6 @@ def train(
 
     messages = Messages(quiet, verbose)
     watcher = TerminalWatcher(messages, keep_interrupted)
-    options = named(
-        target, time, time_format, id, horizon, lookback, season, freq, validation, members, jobs, time_limit, seed
-    )
     with contextlib.closing(watcher):
         outcome = training.attempt(
             data,
@@ -158,6 +158,7 @@ def predict(
         Literal["plain", "input"], typer.Option(help="CSV with commas and points, or written as DATA is.")
     ] = "plain",
     version_id: Annotated[str | None, typer.Option(metavar="ID", help="An older version of the run.")] = None,
+    strict: Strict = False,
     quiet: Quiet = False,
 ) -> None:
     """Forecast the steps after the last row of DATA, as CSV.
@@ -171,7 +172,7 @@ def predict(
 
     if output and str(output) != "-":
         _refuse_to_write(output, data, run)
-    made = Run.open(run, version_id).forecast(data, horizon)
+    made = Run.open(run, version_id).forecast(data, horizon, strict)
     Messages(quiet).say(*made.table.notes(), *made.notes)
     content = write_forecast(made, format, long=long, header=not no_header, as_input=dialect == "input")
     if output is None or str(output) == "-":
@@ -213,6 +214,7 @@ def backtest(
     season: Season = None,
     freq: Freq = None,
     validation: Validation = None,
+    strict: Strict = False,
     preset: Preset = None,
     members: Members = None,
     jobs: Jobs = None,
@@ -232,6 +234,7 @@ def backtest(
     cnnlstm backtest demand.csv
     cnnlstm backtest demand.csv --run runs/demand --from 2026-01-31 --by step
     """
+    options = named(locals())
     from cnnlstm_cli import backtesting
     from cnnlstm_cli.render.output import forecast_csv
     from cnnlstm_cli.render.progress import TerminalWatcher
@@ -250,21 +253,7 @@ def backtest(
             preset=preset,
             settings=settings_from(set_ or (), config),
             watcher=watcher,
-            **named(
-                target,
-                time,
-                time_format,
-                id,
-                horizon,
-                lookback,
-                season,
-                freq,
-                validation,
-                members,
-                jobs,
-                time_limit,
-                seed,
-            ),
+            **options,
         )
     messages.say(*([] if run is None else done.table.notes()), *done.notes)
     facts = done.facts(by)
@@ -316,6 +305,7 @@ def inspect(
     season: Season = None,
     freq: Freq = None,
     validation: Validation = None,
+    strict: Strict = False,
     json: Json = False,
 ) -> None:
     """Show what a run holds, or what train would make of a CSV file.
@@ -328,6 +318,7 @@ def inspect(
     cnnlstm inspect demand.csv --json
     cnnlstm inspect --options
     """
+    given = named(locals())
     from cnnlstm_cli import inspection
 
     if options:
@@ -337,7 +328,6 @@ def inspect(
     elif versions:
         facts = inspection.versions(Path(path))
     else:
-        given = named(target, time, time_format, id, horizon, lookback, season, freq, validation)
         facts = inspection.inspect(path, **given)
     report(facts, json)
 

@@ -66,6 +66,7 @@ class Options(TypedDict, total=False):
     lookback: int
     horizon: int
     validation: int | float
+    strict: bool
     members: int
     jobs: int
     time_limit: float

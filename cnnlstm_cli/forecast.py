@@ -177,10 +177,13 @@ class Run:
         """
         return self.forecast(data, horizon).frame()
 
-    def forecast(self, data: Data, horizon: int | None = None) -> Forecast:
-        """`predict`, with all that is known about it. Raises as `predict` does."""
+    def forecast(self, data: Data, horizon: int | None = None, strict: bool = False) -> Forecast:
+        """`predict`, with all that is known about it. Raises as `predict` does, and DataError when `strict` and the
+        rows that the forecast depends on need mending."""
         steps = self._steps(horizon)
         table = read_recent(data, self.record.schema, self.record.lookback)
+        if strict:
+            table.refuse_mended()
         scaled, fitted, unknown = self._lookbacks(table)
         times = self._times(table, self.record.horizon)
         ahead = self._ahead(scaled, times)[:, :steps]

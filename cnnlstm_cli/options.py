@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -70,15 +71,19 @@ Verbose: TypeAlias = Annotated[bool, typer.Option("-v", "--verbose", help="Say m
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
 
-def named(*values: Any) -> Options:
-    """The named options as one record, those not given left out."""
-    names = (
-        *("target", "time", "time_format", "id", "horizon", "lookback", "season", "freq", "validation"),
-        *("members", "jobs", "time_limit", "seed"),
-    )
-    given: dict[str, Any] = {name: value for name, value in zip(names, values, strict=False) if value not in (None, [])}
-    share = given.get("validation")
+Strict: TypeAlias = Annotated[
+    bool, typer.Option("--strict", help="Refuse data that need mending, instead of mending them.")
+]
+
+
+def named(given: Mapping[str, Any]) -> Options:
+    """Those of a command's arguments, by name, that the API's `Options` know; without the ones that were not given."""
+    known = {name: given.get(name) for name in Options.__annotations__}
+    kept: dict[str, Any] = {
+        name: value for name, value in known.items() if not (value is None or value is False or value == [])
+    }
+    share = kept.get("validation")
     if share is not None and share >= 1 and share == int(share):
-        given["validation"] = int(share)
-    options: Options = Options(**given)  # type: ignore[typeddict-item]
+        kept["validation"] = int(share)
+    options: Options = Options(**kept)  # type: ignore[typeddict-item]
     return options

@@ -48,6 +48,7 @@ class DataSpec:
     validation: int | float | None = option(
         None, "rows, or share, held out at the end for choosing; default: a fifth, in blocks", low=0
     )
+    strict: bool = option(False, "refuse data that need mending")
 
     @property
     def settled_lookback(self) -> int:

@@ -63,6 +63,8 @@ def read_training(data: Data, spec: DataSpec) -> Table:
     frequency = _given(spec.freq, time) if spec.freq else _find_frequency(sheet, rows, time)
     schema = Schema(time, frequency, targets, spec.id)
     table = _assemble(sheet, schema, rows, limit=gap_limit(frequency))
+    if spec.strict:
+        table.refuse_mended()
     empty = [name for name, column in zip(targets, table.values.T, strict=True) if np.isnan(column).all()]
     if empty:
         raise DataError(f"{sheet.name}: column {empty[0]!r} has no numbers at all. Leave it out with --target.")

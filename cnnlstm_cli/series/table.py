@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.series.cleaning import Mending
 from cnnlstm_cli.series.dialect import Dialect
 from cnnlstm_cli.series.frequency import Frequency, Times
@@ -108,6 +109,12 @@ class Table:
         """What a user should be told: how the file is written, if unusual, and what was mended, and where first."""
         unusual = self.dialect.unusual() if self.dialect else None
         return [*([f"read with {unusual}"] if unusual else []), *(self._note(each) for each in self.mended)]
+
+    def refuse_mended(self) -> None:
+        """Raises DataError, saying what and where, when anything had to be mended."""
+        if self.mended:
+            found = "; ".join(self._note(each).removeprefix("mended: ") for each in self.mended)
+            raise DataError(f"{self.name} needs mending, which --strict refuses: {found}. Mend the file first.")
 
     def _note(self, each: Mending) -> str:
         place = f" (first at {self.stamp(each.first)})" if each.first is not None else ""

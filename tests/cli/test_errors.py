@@ -212,3 +212,15 @@ def test_text_from_a_file_is_not_read_as_markup(write, tmp_path):
     assert "target: [red]load [kW][/data]" in done.stderr
     assert "[red]load [kW][/data]" in command("predict", data, "--run", tmp_path / "run").stdout
     assert "\x1b" not in done.stderr
+
+
+def test_strict_refuses_what_would_be_mended(write, tmp_path, air):
+    holes = AIR.read_text().replace("1958-03,362\n", "")
+    assert holes.count("\n") == 144
+    data = write(holes)
+    words = "data.csv needs mending, which --strict refuses: 1 missing rows (first at 1958-03)"
+    check(command("train", data, "--run", tmp_path / "run", "--strict"), 65, words)
+    check(command("predict", data, "--run", air, "--strict"), 65, words)
+    check(command("backtest", data, "--run", air, "--strict"), 65, words)
+    check(command("inspect", data, "--strict"), 65, words)
+    assert command("predict", AIR, "--run", air, "--strict").returncode == 0
