@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -176,7 +175,7 @@ def _published(data: Data, run: Run, start: str | int | None, stride: int, stric
     part = _Part(table, known, past, table.lengths, run.fitted(past), run.record.spec.data.season)
     trial = part.trial(run, stride)
     notes = _left_out(trial, part, stride)
-    if _seen(table, trial.origins, run.record.facts["data"].get("last_time")):
+    if not run.unseen(table)[trial.origins + 1].all():
         notes.append(
             f"the run was trained, and its epoch chosen, on rows up to {run.record.facts['data']['last']}: before that "
             "these scores are better than on rows it never saw. Name a later --from, or leave out --run to train anew."
@@ -200,7 +199,7 @@ def _refitted(
         past = table.until(first)
         task = lay_windows(past, *settle(past, settled))
         with tempfile.TemporaryDirectory() as folder:
-            run = train_task(task, RunDirectory(Path(folder, "run")), watcher or Watcher(), time.perf_counter()).run
+            run = train_task(task, RunDirectory(Path(folder, "run")), watcher or Watcher())
             part = _Part(table, known, past, end + horizon - 1, task.scalers, task.spec.data.season)
             trials.append(part.trial(run, stride))
         notes += _left_out(trials[-1], part, stride)
@@ -270,14 +269,6 @@ class _Part:
         forecasts = {"model": judge.model(run.session.validate(seen)), **dict(judge.baselines())}
         origins = windows.validation % len(self.table.values) + windows.lookback - 1
         return _Trial(origins, judge.came, forecasts)
-
-
-def _seen(table: Table, origins: Index, last: str | None) -> bool:
-    """Whether a run that was trained on rows up to the time `last` has seen some of what follows the origins."""
-    if last is None:
-        return False
-    first = table.times[origins].min()
-    return bool(first < (np.datetime64(last) if table.schema.time.dated else int(last)))
 
 
 def _left_out(trial: _Trial, part: _Part, stride: int) -> list[str]:

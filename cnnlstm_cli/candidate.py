@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -27,19 +27,23 @@ from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.planning import Task
 from cnnlstm_cli.runs.atomic import writing_to
 from cnnlstm_cli.runs.record import Record
-from cnnlstm_cli.specs import REGULARISED
+from cnnlstm_cli.specs import REGULARISED, ModelSpec
 
 if TYPE_CHECKING:
-    from cnnlstm_cli.network.fit import Epoch
+    from cnnlstm_cli.network.checkpoint import Epoch
     from cnnlstm_cli.network.race import Member, Race
 
 PACKAGES = ("keras", "numpy", "onnx", "onnxruntime", "pandas", "tensorflow", "tf2onnx")
 CHECKED = 256  # validation windows that a version forecasts before it is published
+Networks: TypeAlias = Sequence[tuple[ModelSpec, Path]]  # each with the file of its weights
 WORSE, SLACK = 2.0, 0.1  # times the error of before, and deviations beside, at which something went wrong
 
 
 class Watcher:
     """What a caller of `train` may follow. This one looks away; the command's draws progress on the terminal."""
+
+    def note(self, text: str) -> None:
+        """Something the user should know."""
 
     def planned(self, task: Task) -> None:
         """Everything is found and settled; fitting begins."""
@@ -59,13 +63,17 @@ class Watcher:
 class Candidate:
     """Networks that were trained without the validation rows, and what is averaged chosen on them.
 
-    task     its specification is that of the best of them
-    started  when work on it began, by `perf_counter`
+    task         its specification is that of the best of them
+    started      when work on it began, by `perf_counter`
+    origin       the version whose networks it went on with
+    checkpoints  the folder that its trainings are kept in
     """
 
     task: Task
     raced: Race
     started: float
+    origin: str | None = None
+    checkpoints: Path | None = None
 
     @cached_property
     def forecast(self) -> Numbers:
@@ -101,7 +109,8 @@ class Candidate:
             },
             "command": shlex.join(sys.argv),
             "python": platform.python_version(),
-            "packages": {"cnnlstm": __version__, **{name: importlib.metadata.version(name) for name in PACKAGES}},
+            "packages": packages(),
+            "warm_start": self.origin,
         }
 
     def record(self, version: str, network: bytes, facts: Mapping[str, Any]) -> Record:
@@ -123,20 +132,29 @@ class Candidate:
         )
 
 
-def compete(task: Task, watcher: Watcher, started: float) -> Candidate:
-    """Train the networks and choose among them. Raises KeyboardInterrupt, or DataError when a loss is not finite."""
+def compete(
+    task: Task, watcher: Watcher, started: float, networks: Networks = (), checkpoints: Path | None = None
+) -> Candidate:
+    """Train the networks, or go on with those given, and choose among them.
+
+    Raises KeyboardInterrupt, or DataError when a loss is not finite, OutputError when a checkpoint can't be written.
+    """
     try:
-        from cnnlstm_cli.network.fit import settled
+        from cnnlstm_cli.network.fit import continued, settled
         from cnnlstm_cli.network.race import race
     except ModuleNotFoundError as error:
         raise UsageError(
             f"training needs {error.name}, which is not installed here. pip install {error.name}"
         ) from None
     windows = task.fitting(task.windows)
-    train = settled(task.spec.train, len(windows.training))
-    raced = race(task.spec.model, windows, train, task.judge.linear, watcher)
+    train = (continued if networks else settled)(task.spec.train, len(windows.training))
+    with writing_to(checkpoints or Path()):
+        raced = race(
+            task.spec.model, windows, train, task.judge.linear, watcher, begun=networks, checkpoints=checkpoints
+        )
     spec = replace(task.spec, model=raced.trained[0].spec, train=train)
-    return Candidate(replace(task, spec=spec), raced, started)
+    origin = networks[0][1].parent.parent.name if networks else None
+    return Candidate(replace(task, spec=spec), raced, started, origin, checkpoints)
 
 
 def write(candidate: Candidate, folder: Path, watcher: Watcher, facts: Mapping[str, Any]) -> Record:
@@ -177,7 +195,8 @@ def _final(candidate: Candidate, watcher: Watcher) -> tuple[Sequence[Member], An
         watcher.refitting()
         everything = task.everything()
         weights = None if task.judge.linear is None else ridge.fit(everything)
-        anew = refit(raced.kept, task.fitting(everything), train, weights, watcher)
+        with writing_to(candidate.checkpoints or Path()):
+            anew = refit(raced.kept, task.fitting(everything), train, weights, watcher, candidate.checkpoints)
         if anew is not None:
             return anew, weights, True
     return raced.kept, task.judge.linear, False
@@ -201,6 +220,11 @@ def _check(candidate: Candidate, folder: Path) -> None:
             f"the network trained anew on all rows forecasts worse than before, with an error of {errors[1]:.4g} "
             f"deviations, not {errors[0]:.4g}. It was not published. Try another --seed, or --set train.refit=false."
         )
+
+
+def packages() -> dict[str, str]:
+    """What a training is made with, {package: version}."""
+    return {"cnnlstm": __version__, **{name: importlib.metadata.version(name) for name in PACKAGES}}
 
 
 def _member_facts(member: Member) -> dict[str, Any]:

@@ -98,6 +98,10 @@ def train(
         bool,
         typer.Option("--only-if-better", help="Publish only what forecasts better than what is published."),
     ] = False,
+    warm_start: Annotated[
+        bool, typer.Option("--warm-start", help="Go on from the published networks, with fewer epochs.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a training that was interrupted.")] = False,
     keep: Annotated[int, typer.Option(metavar="N", help="Versions of the run that stay.")] = 5,
     wait: Annotated[float, typer.Option(metavar="SECONDS", help="Wait so long for another training of the run.")] = 0,
     keep_interrupted: Annotated[
@@ -126,7 +130,7 @@ def train(
         outcome = training.attempt(
             data,
             run,
-            training.Unattended(only_if_better, keep, wait),
+            training.Unattended(only_if_better, warm_start, resume, keep, wait),
             preset=preset or "default",
             settings=settings_from(set_ or (), config),
             watcher=watcher,

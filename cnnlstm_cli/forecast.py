@@ -164,6 +164,12 @@ class Run:
             )
         return session
 
+    def unseen(self, table: Table) -> NDArray[np.bool_]:
+        """(rows,): which rows of a table are later than all that the version was trained on."""
+        last = self.record.facts["data"]["last_time"]
+        later: NDArray[np.bool_] = table.times > (np.datetime64(last) if table.schema.time.dated else int(last))
+        return later
+
     def fitted(self, past: Table) -> list[Scaler]:
         """The scaler of each series of a table; of one that the run was not trained on, by its rows in `past`."""
         spans = zip(past.ids, past.offsets, past.offsets[1:], strict=False)

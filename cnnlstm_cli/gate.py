@@ -21,7 +21,6 @@ from cnnlstm_cli.evaluation.scores import Numbers, Scores, best_baseline
 from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.planning import Task
 from cnnlstm_cli.series.calendar import Calendar
-from cnnlstm_cli.series.table import Table
 from cnnlstm_cli.series.windows import Index, apart, joined, lay, mean_of_groups
 
 SEED = 0.01  # of the error: what another seed may change
@@ -58,7 +57,7 @@ def decide(current: Run, task: Task, forecast: Numbers, scores: Scores) -> Verdi
     scores    its and the baselines' metrics on them
     """
     ours, best = scores["model"]["mae"], best_baseline(scores)
-    compared = _on_unseen(current, task, forecast) or _on_record(current, ours)
+    compared = _on_unseen(current, task, forecast) or _on_record(current, task, ours)
     if compared.publish and ours > scores[best]["mae"]:
         why = f"it is worse than the baseline {best}: mae {ours:.4f} against {scores[best]['mae']:.4f}"
         return Verdict(False, why, compared.scores)
@@ -70,7 +69,7 @@ def _on_unseen(current: Run, task: Task, forecast: Numbers) -> Verdict | None:
     windows, table = task.windows, task.table
     origins = windows.validation + windows.lookback
     rows = origins % len(table.values)
-    fresh = rows[table.times[rows] > _last(current, table)]
+    fresh = rows[current.unseen(table)[rows]]
     if not len(fresh):
         return None
     theirs, known = _forecast(current, task, np.unique(fresh))
@@ -93,22 +92,20 @@ def _on_unseen(current: Run, task: Task, forecast: Numbers) -> Verdict | None:
     return Verdict(better, f"{'better' if better else 'not better'}: {text}", numbers)
 
 
-def _on_record(current: Run, ours: float) -> Verdict:
-    """By what each made of its own validation rows."""
-    theirs = float(current.record.facts["validation"]["model"]["mae"])
+def _on_record(current: Run, task: Task, ours: float) -> Verdict:
+    """By what each made of its own validation rows, where neither had but one window of them."""
+    facts, windows = current.record.facts, task.windows
+    theirs = float(facts["validation"]["model"]["mae"])
+    numbers = {"new": ours, "current": theirs, "margin": SEED * theirs, "windows": 0}
+    few = 1 + int(apart(windows.validation, windows.horizon).max()) < FEWEST
+    if few or facts["windows"]["validation"] <= current.record.horizon:
+        return Verdict(False, f"too few rows to compare with version {current.record.version} on", numbers)
     better = ours < (1 - SEED) * theirs
     text = (
         f"mae {ours:.4f} against {theirs:.4f} of version {current.record.version}, each on its own validation rows, "
         f"there being too few that neither has seen (margin {SEED:.0%}, as much as a seed may change)"
     )
-    numbers = {"new": ours, "current": theirs, "margin": SEED * theirs, "windows": 0}
     return Verdict(better, f"{'better' if better else 'not better'}: {text}", numbers)
-
-
-def _last(current: Run, table: Table) -> Any:
-    """The last time the current version has seen."""
-    last = current.record.facts["data"]["last_time"]
-    return np.datetime64(last) if table.schema.time.dated else int(last)
 
 
 def _forecast(current: Run, task: Task, rows: Index) -> tuple[Numbers, Index]:

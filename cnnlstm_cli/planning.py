@@ -11,7 +11,6 @@ from cnnlstm_cli.errors import UsageError
 from cnnlstm_cli.evaluation.judge import Judge
 from cnnlstm_cli.evaluation.scores import Scores
 from cnnlstm_cli.series.calendar import Calendar, suggested
-from cnnlstm_cli.series.reader import Data, read_training
 from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.season import default_horizon, find_seasons
 from cnnlstm_cli.series.table import Table
@@ -63,11 +62,9 @@ class Task:
         return lay(self.table, self.scalers, training, none, lookback, horizon, joint=joint, calendar=calendar)
 
 
-def prepare(data: Data, spec: Spec) -> Task:
-    """Read the data and settle everything. Raises InputError, DataError or UsageError where that can't be done."""
-    table = read_training(data, spec.data)
-    settled, parts = settle(table, spec)
-    return lay_windows(table, settled, parts)
+def prepare(table: Table, spec: Spec) -> Task:
+    """Settle everything. Raises DataError or UsageError where that can't be done."""
+    return lay_windows(table, *settle(table, spec))
 
 
 def settle(table: Table, spec: Spec) -> tuple[Spec, Split]:

@@ -20,6 +20,7 @@ MANY_WINDOWS = 100_000  # that a wider and freer network does better with, and t
 FEW_WINDOWS = 4_000  # with fewer the light one starts as the linear model; with more, that only led it astray
 WINDOWS_AN_EPOCH = 262_144  # a thousand steps of 256; of more windows each epoch draws others
 NARROW, WIDE = 64, 128  # filters and units; of many windows the wide one made 7 % less error, of fewer no less
+SLOWEST = 1e-9  # learning rate
 SHORT = 32  # steps: below, pooling has nothing to spare
 
 
@@ -270,7 +271,7 @@ class TrainSpec:
     )
     epochs: int | None = option(None, "passes over the training windows; default: by the number of windows", low=1)
     batch_size: int = option(256, "windows a step; fewer when there are few windows", low=1)
-    learning_rate: float = option(0.003, "rate at the first step", low=1e-9, high=10)
+    learning_rate: float = option(0.003, "rate at the first step", low=SLOWEST, high=10)
     weight_decay: float = option(
         0.0,
         "share of every weight taken off a step, times the rate",

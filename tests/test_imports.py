@@ -23,7 +23,7 @@ FLOORS = [
     {"render"},
     {"backtesting"},
     {"training", "inspection"},
-    {"candidate", "gate"},
+    {"candidate", "gate", "warm"},
     {"planning", "forecast"},
     {"network", "runs", "evaluation"},
     {"series"},

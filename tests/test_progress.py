@@ -9,13 +9,15 @@ import pytest
 from cnnlstm_cli.config import Spec
 from cnnlstm_cli.planning import Task, prepare
 from cnnlstm_cli.render import progress
+from cnnlstm_cli.series.reader import read_training
 
 NOISE = np.random.default_rng(5).standard_normal((400, 2)).round(3)
 DATA = {"horizon": 4, "lookback": 20}
 
 
 def task(frame: pd.DataFrame, **data: object) -> Task:
-    return prepare(frame, Spec.from_dict({"data": {**DATA, **data}}))
+    spec = Spec.from_dict({"data": {**DATA, **data}})
+    return prepare(read_training(frame, spec.data), spec)
 
 
 def test_limits_are_told() -> None:

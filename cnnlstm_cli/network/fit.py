@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import keras
@@ -24,9 +25,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import DataError
+from cnnlstm_cli.network.checkpoint import Checkpoint, Epoch, Known, Weights
 from cnnlstm_cli.series.calendar import Calendar
 from cnnlstm_cli.series.windows import Windows
-from cnnlstm_cli.specs import WINDOWS_AN_EPOCH, TrainSpec
+from cnnlstm_cli.specs import SLOWEST, WINDOWS_AN_EPOCH, TrainSpec
 
 Starts: TypeAlias = NDArray[np.int64]
 Tensor: TypeAlias = Any  # TensorFlow carries no types
@@ -37,6 +39,8 @@ FEWEST_EPOCHS, MOST_EPOCHS = 6, 100
 MOST_CYCLES, CYCLES_PATIENT = 6, 2
 FEW_EPOCHS = 12  # are long ones, and the last cycle is half of them: then one cycle without a better end is enough
 FEWEST_PATIENT = 3
+CONTINUED_EPOCHS, CONTINUED_RATE = 12, 0.3  # a twelfth of the epochs, which forecast as well as a third of them
+
 STEPS_AN_EPOCH = 8  # with so few windows that there would be less, the batch is made smaller,
 SMALLEST_BATCH = 8  # down to this
 STEPS_A_CALL = 16  # a fraction of a second, so that Ctrl-C is answered at once
@@ -54,22 +58,6 @@ LOSSES: dict[str, Callable[[Tensor], Tensor]] = {  # of errors (B, H, C), each b
     "mse": tf.square,
     "huber": lambda error: tf.where(tf.abs(error) < 1, tf.square(error) / 2, tf.abs(error) - 0.5),  # Huber 1964
 }
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One pass over the training windows; `number` counts from 1, `seconds` from the start of the training.
-
-    Both losses on the scaled series: `loss` is what training makes small, penalties included, with dropout and while
-    weights change; `validation` is the mean absolute error, without and after. It is so whatever the loss: the
-    baselines are measured by it, and so are trainings with different losses. NaN without validation windows.
-    """
-
-    number: int
-    epochs: int
-    loss: float
-    validation: float
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -142,6 +130,13 @@ def settled(spec: TrainSpec, windows: int) -> TrainSpec:
     return replace(spec, epochs=course.epochs, batch_size=course.batch, patience=course.patience)
 
 
+def continued(spec: TrainSpec, windows: int) -> TrainSpec:
+    """`settled`, for networks that have learnt before: a part of the epochs, at a part of the rate."""
+    few = max(1, plan(windows, spec).epochs // CONTINUED_EPOCHS)
+    rate = max(SLOWEST, spec.learning_rate * CONTINUED_RATE)
+    return settled(replace(spec, epochs=spec.epochs or few, learning_rate=rate), windows)
+
+
 def fit(
     model: keras.Model,
     windows: Windows,
@@ -149,64 +144,82 @@ def fit(
     *,
     on_step: OnStep | None = None,
     keep_interrupted: Callable[[], bool] = lambda: False,
+    checkpoint: Path | None = None,
 ) -> Fit:
     """Trains `model`, (B, L, C) -> (B, H, C), in place, and leaves the weights of its best epoch in it.
 
     `windows` holds at least one training window. The best epoch is the one with the lowest validation loss, of those
     that end a cycle and the weights it came with; training stops when its patience is spent. Without validation windows
     the schedule is a single cycle, and its last epoch the best. `on_step(step, steps, epoch)` is called after every
-    compiled call, with the last finished epoch if there is one.
+    compiled call, with the last finished epoch if there is one. In the file `checkpoint` the training is kept, and from
+    it one that was cut off goes on.
 
     Only where the rate has come to zero can a training be compared with a shorter one: while it is high, a good epoch
     is luck, and a training that was cut off there forecasts worse when it is repeated on all rows.
 
     A KeyboardInterrupt ends the training: once an epoch is finished and `keep_interrupted()` says so, with what was
-    learnt until then; otherwise it is raised again. Raises DataError when a loss is not finite.
+    learnt until then; otherwise it is raised again. Raises DataError when a loss is not finite, OSError when the
+    checkpoint can't be written.
     """
     course = plan(len(windows.training), spec)
     judge = _judge(model, windows) if len(windows.validation) else None
     if judge is None:
         course = replace(course, cycles=(course.epochs,))
-    history: list[Epoch] = []
-    best, lowest, weights = 0, judge() if judge else np.inf, model.get_weights()
-    latest, unrewarded, interrupted = weights, 0, False
+    optimizer = _optimizer(spec, course)
+    optimizer.build(model.trainable_variables)
+    train = functools.cache(lambda: _trainer(model, optimizer, windows, LOSSES[spec.loss], course))
+    kept = Checkpoint(checkpoint, [*model.variables, *optimizer.variables])
+    known = kept.load() or _begun(model, judge, spec.seed)
+    latest, interrupted = model.get_weights(), False
     try:
-        for epoch in _epochs(model, windows, spec, course, judge, on_step or (lambda *_: None)):
-            history.append(epoch)
+        for epoch in _epochs(course, known, windows.training, train, judge, on_step or (lambda *_: None)):
             latest = model.get_weights()
-            if epoch.number not in course.ends:
-                continue
-            unrewarded += 1
-            if judge is None or epoch.validation < lowest:
-                best, lowest, weights, unrewarded = epoch.number, epoch.validation, latest, 0
-            if unrewarded >= course.patience:
-                break
+            known.history.append(epoch)
+            _compare(known, course, latest)
+            kept.save(known)
     except KeyboardInterrupt:
-        if not history or not keep_interrupted():
+        if not known.history or not keep_interrupted():
             raise
         interrupted = True
-        if judge is None or history[-1].validation < lowest:
-            best, lowest, weights = history[-1].number, history[-1].validation, latest
-    model.set_weights(weights)
-    return Fit(tuple(history), best, lowest, interrupted)
+        if judge is None or known.history[-1].validation < known.lowest:
+            known.best, known.lowest, known.weights = known.history[-1].number, known.history[-1].validation, latest
+    model.set_weights(known.weights)
+    return Fit(tuple(known.history), known.best, known.lowest, interrupted)
+
+
+def _begun(model: keras.Model, judge: Callable[[], float] | None, seed: int) -> Known:
+    """A training before its first epoch."""
+    return Known([], 0, judge() if judge else np.inf, model.get_weights(), 0, np.random.default_rng(seed))
+
+
+def _compare(known: Known, course: Plan, weights: Weights) -> None:
+    """The end of a cycle with the best before it."""
+    epoch = known.history[-1]
+    if epoch.number not in course.ends:
+        return
+    known.unrewarded += 1
+    if np.isnan(epoch.validation) or epoch.validation < known.lowest:
+        known.best, known.lowest, known.weights, known.unrewarded = epoch.number, epoch.validation, weights, 0
 
 
 def _epochs(
-    model: keras.Model,
-    windows: Windows,
-    spec: TrainSpec,
     course: Plan,
+    known: Known,
+    starts: Starts,
+    train: Callable[[], Callable[[Starts], float]],
     judge: Callable[[], float] | None,
     on_step: OnStep,
 ) -> Iterator[Epoch]:
-    """Trains epoch by epoch, each yielded when it is finished and judged."""
-    train = _trainer(model, windows, spec, course)
-    random = np.random.default_rng(spec.seed)
-    started, step, last = time.perf_counter(), 0, None
-    for number in range(1, course.epochs + 1):
-        losses = []
-        for starts in shuffled(windows.training, course, random):
-            losses.append(_finite(train(starts), number))
+    """Trains epoch by epoch, each yielded when it is finished and judged, until the patience is spent."""
+    last = known.history[-1] if known.history else None
+    step = len(known.history) * course.calls * course.steps
+    started = time.perf_counter() - (last.seconds if last else 0.0)
+    if last:
+        on_step(step, course.total, last)
+    while len(known.history) < course.epochs and known.unrewarded < course.patience:
+        number, losses = len(known.history) + 1, []
+        for call in shuffled(starts, course, known.random):
+            losses.append(_finite(train()(call), number))
             step += course.steps
             on_step(step, course.total, last)
         validation = _finite(judge(), number) if judge else float("nan")
@@ -226,10 +239,15 @@ def shuffled(starts: Starts, course: Plan, random: np.random.Generator) -> Start
     return filled
 
 
-def _trainer(model: keras.Model, windows: Windows, spec: TrainSpec, course: Plan) -> Callable[[Starts], float]:
+def _trainer(
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    windows: Windows,
+    loss_of: Callable[[Tensor], Tensor],
+    course: Plan,
+) -> Callable[[Starts], float]:
     """A compiled call that takes one step per row of starts (course.steps, B) and returns their mean loss."""
-    optimizer, loss_of, weights = _optimizer(spec, course), LOSSES[spec.loss], model.trainable_variables
-    optimizer.build(weights)
+    weights = model.trainable_variables
     cut = _cutter(windows, calendar=len(model.inputs) > 1)
 
     def step(starts: Tensor) -> Tensor:

@@ -10,19 +10,23 @@ from __future__ import annotations
 import os
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.network.build import build, linear_network, start_linear
+from cnnlstm_cli.network.checkpoint import Epoch
 from cnnlstm_cli.network.choose import chosen
-from cnnlstm_cli.network.fit import Epoch, Fit, fit, forecaster
+from cnnlstm_cli.network.fit import Fit, fit, forecaster
 from cnnlstm_cli.series.windows import Windows
 from cnnlstm_cli.specs import ModelSpec, TrainSpec
 
@@ -65,32 +69,68 @@ class Race:
 
 @dataclass(frozen=True)
 class Member:
-    """A trained network of an average, and how its training went."""
+    """A trained network of an average, how its training went, and the file of the weights it began with, if any."""
 
     spec: ModelSpec
     seed: int
     model: keras.Model
     fit: Fit
+    begun: Path | None = None
 
 
-def race(spec: ModelSpec, windows: Windows, train: TrainSpec, linear: Linear, watcher: Watcher) -> Race:
+@dataclass(frozen=True)
+class Entry:
+    """A network to be trained.
+
+    epochs      None: as many as the training's specification says
+    begun       file of the weights it begins with; None: drawn by its seed
+    checkpoint  where its training is kept, and picked up; None: nowhere
+    """
+
+    spec: ModelSpec
+    seed: int
+    epochs: int | None = None
+    begun: Path | None = None
+    checkpoint: Path | None = None
+
+
+def race(
+    spec: ModelSpec,
+    windows: Windows,
+    train: TrainSpec,
+    linear: Linear,
+    watcher: Watcher,
+    *,
+    begun: Sequence[tuple[ModelSpec, Path]] = (),
+    checkpoints: Path | None = None,
+) -> Race:
     """`train.members` networks, the candidates of `spec` in turn, each with a seed of its own; and which are averaged.
 
-    `linear` are the weights (L, H) of the linear model, which some start from and which is averaged with them: see
-    `choose`. Raises KeyboardInterrupt when the watcher does not want what is there by then.
+    linear       the weights (L, H) of the linear model, which some start from and which is averaged with them: see
+                 `choose`
+    begun        networks to go on with instead, each with the file of its weights
+    checkpoints  a folder that the trainings are kept in, and picked up from
+
+    Raises KeyboardInterrupt when the watcher does not want what is there by then.
     """
     candidates = spec.candidates(len(windows.training))
+    fresh = [(candidates[number % len(candidates)], None) for number in range(train.members)]
     entries = [
-        (candidates[number % len(candidates)], (train.seed + number * SEEDS_APART) % 2**31)
-        for number in range(train.members)
+        Entry(each, (train.seed + number * SEEDS_APART) % 2**31, None, path, _kept(checkpoints, f"race-{number}"))
+        for number, (each, path) in enumerate(begun or fresh)
     ]
-    trained = _train(entries, windows, train, linear, watcher, [None] * len(entries), train.time_limit)
+    trained = _train(entries, windows, train, linear, watcher, train.time_limit)
     trained.sort(key=lambda member: member.fit.validation)
     return _averaged(trained, windows, linear if train.linear and spec.output == "linear" else None)
 
 
 def refit(
-    members: Sequence[Member], windows: Windows, train: TrainSpec, linear: Linear, watcher: Watcher
+    members: Sequence[Member],
+    windows: Windows,
+    train: TrainSpec,
+    linear: Linear,
+    watcher: Watcher,
+    checkpoints: Path | None = None,
 ) -> list[Member] | None:
     """The same networks trained anew on `windows`, all of them for training, for as many epochs as were best.
 
@@ -101,47 +141,51 @@ def refit(
     """
     if not members:
         return []
-    entries = [(member.spec, member.seed) for member in members]
-    epochs = [member.fit.best for member in members]
-    anew = _train(entries, windows, train, linear, watcher, epochs, None)
+    entries = [
+        Entry(member.spec, member.seed, member.fit.best, member.begun, _kept(checkpoints, f"refit-{number}"))
+        for number, member in enumerate(members)
+    ]
+    anew = _train(entries, windows, train, linear, watcher, None)
     whole = len(anew) == len(members) and not any(member.fit.interrupted for member in anew)
     return anew if whole else None
 
 
+def _kept(checkpoints: Path | None, name: str) -> Path | None:
+    return None if checkpoints is None else checkpoints / f"{name}.npz"
+
+
 def _train(
-    entries: Sequence[tuple[ModelSpec, int]],
+    entries: Sequence[Entry],
     windows: Windows,
     train: TrainSpec,
     linear: Linear,
     watcher: Watcher,
-    epochs: Sequence[int | None],
     seconds: float | None,
 ) -> list[Member]:
-    """Trains each (specification, seed), `jobs` at a time, for its `epochs`, or those of `train` where that is None.
-
-    Of those interrupted it returns the ones that have an epoch.
-    """
-    models = [_built(spec, seed, windows, linear) for spec, seed in entries]  # Keras draws weights from one generator
+    """Trains each, `jobs` at a time. Of those interrupted it returns the ones that have an epoch."""
+    models = [_built(entry, windows, linear) for entry in entries]  # Keras draws weights from one generator
     progress = _Progress(len(entries), None if seconds is None else time.monotonic() + seconds)
 
     def work(number: int) -> Fit:
-        if epochs[number] == 0:
+        entry = entries[number]
+        if entry.epochs == 0:
             return Fit((), 0, float("nan"), interrupted=False)
-        own = replace(train, seed=entries[number][1], epochs=epochs[number] or train.epochs)
+        own = replace(train, seed=entry.seed, epochs=entry.epochs or train.epochs)
         return fit(
             models[number],
             windows,
             own,
             on_step=progress.of(number),
             keep_interrupted=lambda: True,
+            checkpoint=entry.checkpoint,
         )
 
     with ThreadPoolExecutor(train.jobs or cores()) as pool:
         futures = [pool.submit(work, number) for number in range(len(entries))]
         _follow(futures, progress, watcher)
     members = [
-        Member(spec, seed, model, future.result())
-        for (spec, seed), model, future in zip(entries, models, futures, strict=True)
+        Member(entry.spec, entry.seed, model, future.result(), entry.begun)
+        for entry, model, future in zip(entries, models, futures, strict=True)
         if not (progress.stopped and isinstance(future.exception(), KeyboardInterrupt))
     ]
     if not members:
@@ -210,10 +254,22 @@ class _Progress:
             watcher.stepped(done, total, epoch)
 
 
-def _built(spec: ModelSpec, seed: int, windows: Windows, linear: Linear) -> keras.Model:
-    width = 0 if windows.calendar is None else windows.calendar.width
-    model = build(spec, windows.lookback, windows.horizon, windows.values.shape[1], width, seed=seed)
-    if linear is not None and spec.can_start_linear and spec.start == "linear":
+def _built(entry: Entry, windows: Windows, linear: Linear) -> keras.Model:
+    """The network as its training begins. Raises DataError when the file of its weights is not of such a network."""
+    spec, width = entry.spec, 0 if windows.calendar is None else windows.calendar.width
+    model = build(spec, windows.lookback, windows.horizon, windows.values.shape[1], width, seed=entry.seed)
+    if entry.begun:
+        try:
+            with warnings.catch_warnings():  # of a list that it wrote down and reads by another way
+                warnings.filterwarnings("ignore", "Skipping nested container at '_operations", UserWarning)
+                model.load_weights(entry.begun)  # numbers alone: what the file says of layers is not looked at
+        except Exception as error:  # noqa: BLE001 - of HDF5, zip and Keras each its own
+            words = str(error).splitlines()[0].rstrip(".")
+            raise DataError(
+                f"{entry.begun} does not hold the network that its run.json tells of: {words}. "
+                "Train without --warm-start."
+            ) from None
+    elif linear is not None and spec.can_start_linear and spec.start == "linear":
         start_linear(model, linear)
     return model
 

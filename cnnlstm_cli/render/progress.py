@@ -18,7 +18,7 @@ from cnnlstm_cli.render.report import limited
 from cnnlstm_cli.specs import WINDOWS_AN_EPOCH
 
 if TYPE_CHECKING:
-    from cnnlstm_cli.network.fit import Epoch
+    from cnnlstm_cli.network.checkpoint import Epoch
 
 
 class TerminalWatcher(Watcher):
@@ -44,6 +44,10 @@ class TerminalWatcher(Watcher):
             transient=True,
         )
         self._bar = self._progress.add_task("", total=None, epoch="starting", losses="")
+
+    def note(self, text: str) -> None:
+        """Says it."""
+        self._messages.say(text)
 
     def planned(self, task: Task) -> None:
         """Says it, in a line a fact."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -51,13 +52,15 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Add a line to a file, in one write and flushed to the disk: lines of several processes do not mix.
+    """Add a line, or several, to a file, in one write and flushed to the disk: those of several processes do not mix.
 
     A line that a crash cut short is ended first. Raises OutputError; the file is then as it was.
     """
     with writing_to(path):
-        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
+            with contextlib.suppress(OSError):  # a file system without locks, on which one appends at a time
+                fcntl.flock(handle, fcntl.LOCK_EX)
             size = os.fstat(handle).st_size
             whole = size == 0 or os.pread(handle, 1, size - 1) == b"\n"
             content = f"{'' if whole else chr(10)}{line}\n".encode()

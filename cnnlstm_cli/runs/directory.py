@@ -3,6 +3,8 @@
 RUN/current              the name of the published version; replaced in one rename
 RUN/versions/NAME/       complete before it is published
 RUN/history.jsonl        one line a training, and one a rollback
+RUN/forecasts.jsonl      one line a forecast that was logged
+RUN/checkpoint/          the training at work, or the last if it was cut off
 RUN/lock                 held (flock) by the one training at work; it dies with its process
 
 Readers wait for nothing. They hold (flock, shared) the run.json of the version they read, so that it is not removed.
@@ -29,7 +31,7 @@ from cnnlstm_cli.runs.atomic import append_line, sync_folder, sync_tree, umask, 
 from cnnlstm_cli.runs.lock import locked
 
 VERSION_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
-OURS = {"current", "versions", "history.jsonl", "lock"}
+OURS = {"current", "versions", "history.jsonl", "forecasts.jsonl", "checkpoint", "lock"}
 KEEP = 5  # versions
 UNFINISHED, REMOVED = ".new-", ".old-"  # what folders are called that are not versions yet, or no longer
 
@@ -88,8 +90,9 @@ class RunDirectory:
         """
         name = self.current() if version is None else self._existing(version, "asked for")
         folder = self.path / "versions" / name
-        for path in (folder, folder / "run.json", folder / "model.onnx", folder / "history.csv"):
-            if self.path.resolve() not in path.resolve().parents:
+        inside = self.path.resolve()
+        for path in (folder, *folder.rglob("*")):
+            if inside not in path.resolve().parents:
                 raise DataError(f"{path} is a link that leads out of the run directory, and is not followed.")
         return folder
 
@@ -134,19 +137,50 @@ class RunDirectory:
                 self._clear_leftovers()
                 (self.path / "versions").mkdir(exist_ok=True)
                 aside = Path(tempfile.mkdtemp(dir=self.path / "versions", prefix=UNFINISHED))
+            keep = False
             try:
                 yield aside
+            except KeyboardInterrupt:
+                keep = any((self.path / "checkpoint").glob("*.npz"))
+                raise
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
-                if fresh and not (self.path / "current").exists():
+                if not keep:
+                    shutil.rmtree(self.path / "checkpoint", ignore_errors=True)
+                if fresh and not keep and not (self.path / "current").exists():
                     shutil.rmtree(self.path, ignore_errors=True)  # nothing came of it: leave nothing behind
+
+    def checkpoint(self, task: Mapping[str, Any], resume: bool) -> tuple[Path, str | None]:
+        """The folder that a training keeps itself in, and why it does not hold one to go on with; None if it does.
+
+        task    what must be the same, {what: value}
+        resume  whether to go on with one; otherwise what is there is removed
+
+        To be called while the run is held. Raises OutputError.
+        """
+        folder = self.path / "checkpoint"
+        told = folder / "task.json"
+        reason = _differs(told, task) if resume else "not asked for"
+        if reason:
+            with writing_to(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                told.write_text(json.dumps(task, ensure_ascii=False), encoding="utf-8")
+        return folder, reason
 
     def _refuse_foreign(self) -> None:
         if not self.path.is_dir():
             return
+        self._refuse_links()
         foreign = sorted(name for name in set(os.listdir(self.path)) - OURS if not name.startswith(".current."))
         if foreign and not (self.path / "current").exists():
             raise OutputError(f"{self.path} holds other files ({foreign[0]}, ...). Choose a new or empty directory.")
+
+    def _refuse_links(self) -> None:
+        """What is written by name must not be a link, through which a run from someone else would reach other files."""
+        links = [self.path / name for name in sorted(OURS) if (self.path / name).is_symlink()]
+        if links:
+            raise OutputError(f"{links[0]} is a link, and is not written through. Remove it, or take another --run.")
 
     def _clear_leftovers(self) -> None:
         """What a killed training left: folders never published or half removed, a name never moved into place."""
@@ -204,6 +238,7 @@ class RunDirectory:
         Raises InputError or DataError as `folder` does, DataError when there is none before, OutputError.
         """
         current = self.current()
+        self._refuse_links()
         version = version or self.before()
         _, held = self.hold(version)
         if version != current:
@@ -212,3 +247,14 @@ class RunDirectory:
         if held:
             held.release()
         return current, version
+
+
+def _differs(told: Path, task: Mapping[str, Any]) -> str | None:
+    """Why an interrupted training is not that of `task`; None when it is."""
+    try:
+        before = json.loads(told.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "no training of this run was interrupted"
+    now = json.loads(json.dumps(task))
+    other = next((what for what, value in now.items() if not isinstance(before, dict) or before.get(what) != value), "")
+    return f"the interrupted training had other {other}" if other else None

@@ -10,16 +10,16 @@ from cnnlstm_cli.config import Spec
 from cnnlstm_cli.errors import UsageError
 from cnnlstm_cli.evaluation.baselines import drift, seasonal_naive
 from cnnlstm_cli.evaluation.scores import best_baseline, score, score_by
-from cnnlstm_cli.planning import prepare
+from cnnlstm_cli.planning import Task, prepare
+from cnnlstm_cli.series.reader import read_training
 
 RANDOM = np.random.default_rng(3)
 LOAD = pd.DataFrame({"a": RANDOM.standard_normal(120).cumsum(), "b": 50 + 9 * RANDOM.standard_normal(120)})
 
 
-def task(**data):
-    return prepare(
-        LOAD, Spec.from_dict({"data": {"horizon": 5, "lookback": 12, "season": [4], "validation": 30, **data}})
-    )
+def task(frame: pd.DataFrame = LOAD, **data) -> Task:
+    spec = Spec.from_dict({"data": {"horizon": 5, "lookback": 12, "season": [4], "validation": 30, **data}})
+    return prepare(read_training(frame, spec.data), spec)
 
 
 def by_hand(season: int) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
@@ -76,8 +76,7 @@ def test_drift_goes_on_from_the_first_row_through_the_last():
 def test_what_was_mended_is_not_scored():
     frame = LOAD.copy()
     frame.loc[100, "a"] = np.nan
-    spec = Spec.from_dict({"data": {"horizon": 5, "lookback": 12, "season": [4], "validation": 30}})
-    came = prepare(frame, spec).judge.came
+    came = task(frame).judge.came
     assert np.isnan(came.values[came.column == 0]).sum() == 5
     assert not np.isnan(came.values[came.column == 1]).any()
 
@@ -103,8 +102,7 @@ def test_every_season_has_its_baseline():
 
 def test_a_season_longer_than_a_series_is_never_taken_from_its_neighbour():
     frame = pd.DataFrame({"id": ["a"] * 120 + ["b"] * 40, "y": [*range(120), *[1000.0 + k % 5 for k in range(40)]]})
-    spec = Spec.from_dict({"data": {"horizon": 5, "lookback": 12, "season": [60], "validation": 10, "id": "id"}})
-    judged = prepare(frame, spec)
+    judged = task(frame, season=[60], validation=10, id="id")
     forecast = seasonal_naive(judged.windows, 60, judged.judge.first)
     of_b = judged.windows.validation >= 120
     assert np.isnan(forecast[of_b]).all()
@@ -120,8 +118,7 @@ def test_a_model_is_held_within_the_limits_a_baseline_is_not():
     """But from the windows on that have seen the limit crossed."""
     values = np.maximum(np.random.default_rng(5).standard_normal(300), 0)
     values[280] = -1.0
-    spec = Spec.from_dict({"data": {"horizon": 5, "lookback": 12, "season": [4], "validation": 60}})
-    judged = prepare(pd.DataFrame({"y": values}), spec)
+    judged = task(pd.DataFrame({"y": values}), validation=60)
     below = np.full((len(judged.windows.validation), 5), -9.0, dtype=np.float32)
     assert (judged.judge.in_units(below) < 0).all()
     crossed = (judged.windows.validation <= 280) & (judged.windows.validation + 12 > 280)

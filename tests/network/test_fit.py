@@ -15,7 +15,8 @@ import pytest
 
 from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.network import fit as fitting
-from cnnlstm_cli.network.fit import Epoch, Plan, _cycles, fit, plan, settled, shuffled
+from cnnlstm_cli.network.checkpoint import Epoch
+from cnnlstm_cli.network.fit import Plan, _cycles, fit, plan, settled, shuffled
 from cnnlstm_cli.series.windows import Windows
 from cnnlstm_cli.specs import TrainSpec
 

@@ -12,8 +12,9 @@ import pytest
 from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.evaluation import ridge
 from cnnlstm_cli.network.build import average, build, linear_network, start_linear
+from cnnlstm_cli.network.checkpoint import Epoch
 from cnnlstm_cli.network.export import export
-from cnnlstm_cli.network.fit import Epoch, fit
+from cnnlstm_cli.network.fit import fit
 from cnnlstm_cli.network.race import SEEDS_APART, Race, race, refit
 from cnnlstm_cli.series.windows import Windows
 from cnnlstm_cli.specs import LIGHT, REGULARISED, ModelSpec, TrainSpec
