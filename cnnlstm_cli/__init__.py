@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from cnnlstm_cli.errors import CnnlstmError
     from cnnlstm_cli.forecast import Run, predict
     from cnnlstm_cli.inspection import inspect
+    from cnnlstm_cli.scoring import score
     from cnnlstm_cli.training import train
 
-__all__ = ["Backtest", "CnnlstmError", "Run", "__version__", "backtest", "inspect", "predict", "train"]
+__all__ = ["Backtest", "CnnlstmError", "Run", "__version__", "backtest", "inspect", "predict", "score", "train"]
 
 HOMES = {
     "Backtest": "backtesting",
@@ -33,6 +34,7 @@ HOMES = {
     "backtest": "backtesting",
     "inspect": "inspection",
     "predict": "forecast",
+    "score": "scoring",
     "train": "training",
 }
 

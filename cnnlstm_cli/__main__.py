@@ -5,9 +5,64 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from typing import Any
 
-from cnnlstm_cli.cli import run
+import typer
+
+from cnnlstm_cli.cli import app
+from cnnlstm_cli.errors import BUG, INTERRUPTED, CnnlstmError
+from cnnlstm_cli.render.messages import complain
+
+GRACE = 4.0  # seconds from SIGTERM to the end
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out a command line and return its exit code. The one place where problems become sentences."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = app(args=list(arguments), prog_name="cnnlstm", standalone_mode=False)
+    except CnnlstmError as error:
+        complain("error", str(error))
+        return error.exit_code
+    except typer.TyperException as error:
+        return _usage(error)
+    except Exception as error:  # noqa: BLE001 - the last resort, so that no user meets a traceback
+        return _bug(error, "--debug" in arguments)
+    if code == INTERRUPTED:
+        complain("interrupted", "nothing was published or changed.")
+    return int(code or 0)
+
+
+def _terminate(*_: object) -> None:
+    """SIGTERM ends as Ctrl-C does, but soon: what can't be left in time is cut off, as by SIGKILL."""
+    timer = threading.Timer(GRACE, os._exit, (INTERRUPTED,))
+    timer.daemon = True
+    timer.start()
+    raise KeyboardInterrupt
+
+
+def _usage(error: typer.TyperException) -> int:
+    context: Any | None = getattr(error, "ctx", None)
+    command = context.command_path if context else "cnnlstm"
+    message = error.format_message().removesuffix(".")
+    complain("error", f"{message}{'' if message.endswith('?') else '.'} See: {command} --help")
+    return error.exit_code
+
+
+def _bug(error: Exception, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    complain(
+        "bug",
+        f"{type(error).__name__}: {error}. This is our mistake, not yours: please report it with the command and, "
+        "if you can, the data" + ("." if debug else "; cnnlstm --debug ... shows where it happened."),
+    )
+    return BUG
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ import numpy as np
 from cnnlstm_cli import __version__
 from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.evaluation import ridge
+from cnnlstm_cli.evaluation.drift import spans_of
 from cnnlstm_cli.evaluation.scores import Numbers, score, score_by
 from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.planning import Task
@@ -92,6 +93,8 @@ class Candidate:
         return {
             "validation": {"model": score(forecast, came, deviations=True), **task.baselines},
             "error_by_target": {name: scores["mae"] for name, scores in by_target.items()},
+            "error_by_step": np.nanmean(np.abs(forecast - came.values) / came.scale[:, None], axis=0).round(6).tolist(),
+            "seen": self._seen(),
             "epochs": {"run": len(best.history), "best": best.best, "interrupted": raced.interrupted},
             "members": [_member_facts(member) | {"kept": member in raced.kept} for member in raced.trained],
             "linear": raced.linear,
@@ -112,6 +115,13 @@ class Candidate:
             "packages": packages(),
             "warm_start": self.origin,
         }
+
+    def _seen(self) -> list[dict[str, list[float]]]:
+        """What training saw of each target, in deviations: see `evaluation.drift`."""
+        table, fitted = self.task.table, self.task.scalers
+        spans = zip(fitted, table.offsets, table.offsets[1:], strict=False)
+        scaled = np.concatenate([scaler.transform(table.values[start:end]) for scaler, start, end in spans])
+        return spans_of(scaled, table.offsets, self.task.windows.lookback)
 
     def record(self, version: str, network: bytes, facts: Mapping[str, Any]) -> Record:
         """What run.json holds of it, with `facts` beside its own."""

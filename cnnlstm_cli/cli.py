@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import threading
-import traceback
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from cnnlstm_cli import __version__
 from cnnlstm_cli.config import settings_from
-from cnnlstm_cli.errors import BUG, INTERRUPTED, CnnlstmError, OutputError, UsageError
+from cnnlstm_cli.errors import DriftError, OutputError, UsageError
 from cnnlstm_cli.options import (
     Config,
     Data,
@@ -42,15 +37,13 @@ from cnnlstm_cli.options import (
     named,
 )
 from cnnlstm_cli.render.answer import answer, report
-from cnnlstm_cli.render.messages import Messages, complain
-
-GRACE = 4.0  # seconds from SIGTERM to the end
+from cnnlstm_cli.render.messages import Messages
 
 app = typer.Typer(
     name="cnnlstm",
     help="Forecast a CSV time series with a CNN-LSTM that needs no tuning.",
-    epilog="Exit codes: 0 done; 2 usage; 65 the data can't be used; 66 no such file or run; 70 a bug; 73 can't write; "
-    "75 another training holds the run; 130 interrupted.",
+    epilog="Exit codes: 0 done; 2 usage; 3 drift, with --fail-on-drift; 65 the data can't be used; "
+    "66 no such file or run; 70 a bug; 73 can't write; 75 another training holds the run; 130 interrupted.",
     add_completion=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -162,6 +155,7 @@ def predict(
         Literal["plain", "input"], typer.Option(help="CSV with commas and points, or written as DATA is.")
     ] = "plain",
     version_id: Annotated[str | None, typer.Option(metavar="ID", help="An older version of the run.")] = None,
+    log: Annotated[bool, typer.Option("--log", help="Keep it in the run as well, for `cnnlstm score`.")] = False,
     strict: Strict = False,
     quiet: Quiet = False,
 ) -> None:
@@ -176,7 +170,12 @@ def predict(
 
     if output and str(output) != "-":
         _refuse_to_write(output, data, run)
-    made = Run.open(run, version_id).forecast(data, horizon, strict)
+    opened = Run.open(run, version_id)
+    made = opened.forecast(data, horizon, strict)
+    if log:
+        from cnnlstm_cli import scoring
+
+        scoring.log(opened, made)
     Messages(quiet).say(*made.table.notes(), *made.notes)
     content = write_forecast(made, format, long=long, header=not no_header, as_input=dialect == "input")
     if output is None or str(output) == "-":
@@ -272,6 +271,37 @@ def backtest(
 
 
 @app.command()
+def score(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run directory.")],
+    data: Data,
+    last: Annotated[int | None, typer.Option(metavar="N", help="Only the newest N rows of each series.")] = None,
+    fail_on_drift: Annotated[
+        bool, typer.Option("--fail-on-drift", help="Exit with 3 when rows or errors have drifted.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score logged forecasts on what has come since, and see whether the data drift.
+
+    On a terminal a table, in a pipe CSV.
+
+    \b
+    cnnlstm predict demand.csv --run runs/demand --log
+    cnnlstm score runs/demand demand.csv --fail-on-drift
+    """
+    from cnnlstm_cli import scoring
+
+    facts = scoring.score(data, run, last=last)
+    Messages(quiet).say(*facts["notes"])
+    report(facts, json)
+    if facts["drift"]:
+        words = "; ".join(facts["drift"])
+        if fail_on_drift:
+            raise DriftError(f"{facts['data']} has drifted from what {run} was trained on: {words}. Train anew.")
+        Messages(quiet).say(f"warning: drift: {words}")
+
+
+@app.command()
 def rollback(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The run directory.")],
     version: Annotated[str | None, typer.Argument(metavar="VERSION", help="Default: the one before.")] = None,
@@ -344,47 +374,3 @@ def _refuse_to_write(output: Path, data: str, run: Path | None) -> None:
         raise UsageError(f"{output} lies in the run directory. Name a file elsewhere.")
     if not output.parent.is_dir() or output.is_dir():
         raise OutputError(f"can't write {output}: {'it is' if output.is_dir() else 'there is no such'} directory.")
-
-
-def run(arguments: Sequence[str]) -> int:
-    """Carry out a command line and return its exit code. The one place where problems become sentences."""
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        code = app(args=list(arguments), prog_name="cnnlstm", standalone_mode=False)
-    except CnnlstmError as error:
-        complain("error", str(error))
-        return error.exit_code
-    except typer.TyperException as error:
-        return _usage(error)
-    except Exception as error:  # noqa: BLE001 - the last resort, so that no user meets a traceback
-        return _bug(error, "--debug" in arguments)
-    if code == INTERRUPTED:
-        complain("interrupted", "nothing was published or changed.")
-    return int(code or 0)
-
-
-def _terminate(*_: object) -> None:
-    """SIGTERM ends as Ctrl-C does, but soon: what can't be left in time is cut off, as by SIGKILL."""
-    timer = threading.Timer(GRACE, os._exit, (INTERRUPTED,))
-    timer.daemon = True
-    timer.start()
-    raise KeyboardInterrupt
-
-
-def _usage(error: typer.TyperException) -> int:
-    context: Any | None = getattr(error, "ctx", None)
-    command = context.command_path if context else "cnnlstm"
-    message = error.format_message().removesuffix(".")
-    complain("error", f"{message}{'' if message.endswith('?') else '.'} See: {command} --help")
-    return error.exit_code
-
-
-def _bug(error: Exception, debug: bool) -> int:
-    if debug:
-        traceback.print_exception(error)
-    complain(
-        "bug",
-        f"{type(error).__name__}: {error}. This is our mistake, not yours: please report it with the command and, "
-        "if you can, the data" + ("." if debug else "; cnnlstm --debug ... shows where it happened."),
-    )
-    return BUG

@@ -2,6 +2,7 @@
 
     CnnlstmError            something the user can mend: said in one message, without a traceback
      +- UsageError      2   the options do not make sense
+     +- DriftError      3   rows or errors have drifted, and that was to be told
      +- DataError      65   the data can't be used
      +- InputError     66   no such file, or no such run
      +- OutputError    73   can't write there
@@ -30,6 +31,12 @@ class UsageError(CnnlstmError):
     """The options contradict each other or the data they are used on."""
 
     exit_code = 2
+
+
+class DriftError(CnnlstmError):
+    """The data or the errors are no longer what they were when the run was trained, and the user asked to be told."""
+
+    exit_code = 3
 
 
 class DataError(CnnlstmError):

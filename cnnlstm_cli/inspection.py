@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Facts = dict[str, Any]
 
+BULKY = ("validation", "asked", "seen", "error_by_step")  # told otherwise, or of use to a program alone
+
 
 def inspect(path: Data, **options: Unpack[Options]) -> Facts:
     """The facts of a run directory, or of a CSV file or data frame; the same as `cnnlstm inspect --json` prints.
@@ -115,7 +117,7 @@ def record_facts(record: Record) -> Facts:
         "horizon": record.horizon,
         "lookback": record.lookback,
         "limits": limits(record.scalers, record.schema.targets),
-        **{key: value for key, value in record.facts.items() if key not in ("validation", "asked")},
+        **{key: value for key, value in record.facts.items() if key not in BULKY},
         "validation": record.facts["validation"],
         "skill": skill(record.facts["validation"]),
         "seed": record.spec.train.seed,

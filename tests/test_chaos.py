@@ -48,7 +48,7 @@ print(reads, len(forecasts))
 TRAINER = """
 import json, os, sys
 import cnnlstm_cli.network.export, cnnlstm_cli.network.race
-from cnnlstm_cli.cli import run
+from cnnlstm_cli.__main__ import run
 for line in sys.stdin:
     child = os.fork()
     if not child:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cnnlstm_cli.cli import run
+from cnnlstm_cli.__main__ import run
 from tests import SAMPLES
 
 CODES = {0, 2, 65, 66, 73}

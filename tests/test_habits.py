@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cnnlstm_cli import __version__
+from cnnlstm_cli.cli import app
 from tests import readme
 
 ROOT = Path(__file__).parent.parent
@@ -28,6 +29,8 @@ def test_style_and_types(arguments):
 def test_the_readme_shows_the_help_as_it_is():
     text = (ROOT / "README.md").read_text()
     assert readme.with_help(text) == text, "run: just docs"
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    assert set(re.findall(r"^<!-- help (\S+) -->$", text, re.MULTILINE)) == commands
 
 
 def test_the_changelogs_top_version_is_the_packages():

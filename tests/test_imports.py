@@ -22,7 +22,7 @@ FLOORS = [
     {"options"},
     {"render"},
     {"backtesting"},
-    {"training", "inspection"},
+    {"training", "inspection", "scoring"},
     {"candidate", "gate", "warm"},
     {"planning", "forecast"},
     {"network", "runs", "evaluation"},
@@ -71,7 +71,7 @@ import sys
 before = set(sys.modules)
 for name in ("tensorflow", "keras"):
     sys.modules[name] = None  # as in an environment where they are not installed
-from cnnlstm_cli.cli import run
+from cnnlstm_cli.__main__ import run
 code = run(sys.argv[1:])
 import json
 loaded = {name.split(".")[0] for name, module in sys.modules.items() if module and name not in before}

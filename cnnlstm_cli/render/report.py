@@ -22,6 +22,8 @@ Facts = Mapping[str, Any]
 
 BARS = "▁▂▃▄▅▆▇█"
 CURVE_WIDTH = 40
+SCORE_COLUMNS = ("step", "count", "mae", "expected", "ratio")
+MOST_STEPS = 24  # shown on a terminal
 VERSION_COLUMNS = ("version", "current", "created", "rows", "until", "mae", "mase", "skill", "damaged")
 
 
@@ -41,6 +43,10 @@ def to_csv(facts: Facts) -> str:
     if facts["kind"] == "backtest":
         rows.writerows(_score_rows(facts))
         return text.getvalue()
+    if facts["kind"] == "score":
+        rows.writerow(SCORE_COLUMNS)
+        rows.writerows(step.values() for step in _finite(facts["steps"]))
+        return text.getvalue()
     if facts["kind"] == "versions":
         rows.writerow(VERSION_COLUMNS)
         rows.writerows([version.get(name, "") for name in VERSION_COLUMNS] for version in _finite(facts["versions"]))
@@ -58,6 +64,7 @@ def draw(facts: Facts) -> None:
         "settings": settings_report,
         "backtest": backtest_report,
         "versions": versions_report,
+        "score": score_report,
     }
     lines = reports[facts["kind"]](facts)
     Console(markup=False, highlight=False, emoji=False).print(Group(*lines))
@@ -111,6 +118,36 @@ def versions_report(facts: Facts) -> list[RenderableType]:
         scores = [f"{each['rows']:,}", f"{each['mae']:.4f}", f"{each['mase']:.4f}", skill]
         rows.append([each["version"], "current" if each["current"] else "", str(each["until"]), *scores])
     return [_table(["version", "", "until", "rows", "mae", "mase", "skill"], rows)]
+
+
+def score_report(facts: Facts) -> list[RenderableType]:
+    """How logged forecasts did, step by step, and the newest rows beside those trained on."""
+    steps = facts["steps"]
+    every = max(1, -(-(len(steps) - 1) // MOST_STEPS))
+    shown = [*steps[:1], *steps[1::every]]
+    ratio = [f"{step['ratio']:.2f}" if step["ratio"] else "" for step in shown]
+    rows = [
+        [step["step"], f"{step['count']:,}", f"{step['mae']:.4g}", f"{step['expected']:.4g}", times]
+        for step, times in zip(shown, ratio, strict=True)
+    ]
+    counts = f"{facts['scored']:,} values scored, {facts['to come']:,} still to come"
+    return [
+        _table(list(SCORE_COLUMNS), rows) if rows else Text("No row has come yet that was forecast."),
+        Text(f"{counts}; mae in {facts['unit']}, expected as on the validation rows"),
+        *(_columns(facts) if facts["columns"] else ()),
+        Text("drift: " + ("; ".join(facts["drift"]) or "none")),
+    ]
+
+
+def _columns(facts: Facts) -> Iterator[Table]:
+    """The newest rows a target, and from where to where training saw the same."""
+    spans = {"least": "value", "mean": "mean", "deviation": "deviation", "greatest": "value"}
+    rows = [
+        [each["target"], name, f"{each['now'][name]:.5g}", *(f"{end:.5g}" for end in each["trained"][span])]
+        for each in facts["columns"]
+        for name, span in spans.items()
+    ]
+    yield _table(["target", "newest rows", "now", "trained from", "to"], rows)
 
 
 def limited(limits: Facts, series: int) -> str:

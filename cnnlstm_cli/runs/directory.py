@@ -20,7 +20,7 @@ import re
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -111,15 +111,16 @@ class RunDirectory:
                 return folder, None
 
     def history(self) -> list[dict[str, Any]]:
-        """One entry a training or rollback, oldest first; a line cut short by a crash is passed over."""
-        entries = []
-        with contextlib.suppress(FileNotFoundError):
-            for line in (self.path / "history.jsonl").read_text(encoding="utf-8", errors="replace").splitlines():
-                with contextlib.suppress(json.JSONDecodeError):
-                    entry = json.loads(line)
-                    if isinstance(entry, dict) and {"created", "version"} <= entry.keys():
-                        entries.append(entry)
-        return entries
+        """One entry a training or rollback, oldest first."""
+        return list(_entries(self.path / "history.jsonl", {"created", "version"}))
+
+    def log(self, lines: Sequence[str]) -> None:
+        """Add lines to the log of forecasts; several processes may. Raises OutputError."""
+        append_line(self.path / "forecasts.jsonl", "\n".join(lines))
+
+    def logged(self) -> Iterator[dict[str, Any]]:
+        """The entries of the log of forecasts, oldest first."""
+        return _entries(self.path / "forecasts.jsonl", {"created", "version", "id", "times", "values"})
 
     @contextlib.contextmanager
     def training(self, wait: float = 0.0) -> Iterator[Path]:
@@ -247,6 +248,22 @@ class RunDirectory:
         if held:
             held.release()
         return current, version
+
+
+def _entries(path: Path, keys: Set[str]) -> Iterator[dict[str, Any]]:
+    """A file's lines that hold these; one that a crash cut short is passed over. None where there is no file."""
+    try:
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise DataError(f"can't read {path}: {error.strerror}.") from None
+    with file:
+        for line in file:
+            with contextlib.suppress(json.JSONDecodeError):
+                entry = json.loads(line)
+                if isinstance(entry, dict) and keys <= entry.keys():
+                    yield entry
 
 
 def _differs(told: Path, task: Mapping[str, Any]) -> str | None:
