@@ -57,12 +57,13 @@ class Session:
     def run(self, lookbacks: NDArray[np.float32], calendar: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """(N, L, C), (N, H, K) float32 -> (N, H, C) float32. A linear model alone has no use for a calendar."""
         given = (lookbacks,) if calendar is None else (lookbacks, calendar)
-        parts = [
-            self._session.run(
-                None, {name: rows[start : start + BATCH] for name, rows in zip(self._inputs, given, strict=False)}
-            )[0]
-            for start in range(0, len(lookbacks), BATCH)
-        ]
+        parts = []
+        for start in range(0, len(lookbacks), BATCH):
+            some = {name: rows[start : start + BATCH] for name, rows in zip(self._inputs, given, strict=False)}
+            try:
+                parts.append(self._session.run(None, some)[0])
+            except Exception as error:  # noqa: BLE001 - its errors have no common class of their own
+                raise DataError(f"the network does not take what run.json says: {error}. Train again.") from None
         return np.concatenate(parts)
 
     def validate(self, windows: Windows) -> NDArray[np.float32]:

@@ -58,9 +58,6 @@ def score(data: Data, run: str | Path, *, last: int | None = None) -> Facts:
     if last is not None and last < 1:
         raise UsageError("--last must be 1 or more.")
     opened = Run.open(run)
-    facts = opened.record.facts
-    if "error_by_step" not in facts:
-        raise DataError(f"{opened.folder} was trained by an earlier cnnlstm, which kept no error by step. Train again.")
     table = read_history(data, opened.record.schema)
     joined, counts = _joined(opened, table, last)
     columns = _columns(opened, table)

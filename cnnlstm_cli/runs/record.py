@@ -7,33 +7,52 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from cnnlstm_cli.config import Spec
 from cnnlstm_cli.errors import CnnlstmError, DataError
+from cnnlstm_cli.runs.shape import NUMBER, Many, require
 from cnnlstm_cli.series.frequency import Frequency
 from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.stamps import StampFormat
 from cnnlstm_cli.series.table import Schema
-from cnnlstm_cli.series.timecolumn import TimeColumn
+from cnnlstm_cli.series.timecolumn import Kind, TimeColumn
+from cnnlstm_cli.specs import REGULARISED
 
-FORMAT = 2
-# The facts that are shown of every run.
-TOLD = (
-    "created",
-    "validation",
-    "error_by_target",
-    "epochs",
-    "members",
-    "linear",
-    "refitted",
-    "rows",
-    "mended",
-    "left_out",
-    "data",
-    "seconds",
-    "parameters",
-)
+FORMAT = 3
+TEXT_OR_NOT = (str, type(None))
+SCORES = Many({"": {"mae": NUMBER, "rmse": NUMBER, "mase": NUMBER}})
+SCHEMA = {
+    "time": {
+        "kind": frozenset(get_args(Kind)),
+        "names": [str],
+        "format": (dict, type(None)),
+    },
+    "frequency": {"alias": str, "day": int},
+    "targets": [str],
+    "id": TEXT_OR_NOT,
+}
+WRITTEN = ("stamp", "date+hour", "date+time")  # as text
+FORMATTED = {"pattern": str, "pad": bool, "offset": str, "digits": int}
+# The facts that are told of every run, or that the next training asks for.
+TOLD = {
+    "created": str,
+    "validation": SCORES,
+    "error_by_target": Many({"": NUMBER}),
+    "error_by_step": [NUMBER],
+    "seen": [{"value": [NUMBER], "mean": [NUMBER], "deviation": [NUMBER]}],
+    "epochs": {"run": int, "best": int, "interrupted": bool},
+    "members": [{**dict.fromkeys(REGULARISED, NUMBER), "seed": int, "mae": NUMBER, "kept": bool}],
+    "linear": bool,
+    "refitted": bool,
+    "rows": dict.fromkeys(("read", "used", "training", "validation"), int),
+    "windows": {"training": int, "validation": int},
+    "mended": Many({"": int}),
+    "left_out": Many({"": str}),
+    "data": {"name": str, "sha256": str, "first": str, "last": str, "last_time": str, "series": int},
+    "seconds": NUMBER,
+    "parameters": int,
+}
 
 
 @dataclass(frozen=True)
@@ -109,20 +128,30 @@ class Record:
         )
         if any(len(scaler.mean) != len(record.schema.targets) for scaler in record.scalers.values()):
             raise DataError("a scaler has not one number for each target")
-        missing = [name for name in TOLD if name not in document]
-        if missing:
-            raise DataError(f"it has no {missing[0]!r}")
+        require(document, TOLD)
+        if "model" not in document["validation"] or len(document["validation"]) < 2:
+            raise DataError("its validation needs the scores of the model and of a baseline")
+        if record.spec.model.calendar == "auto":
+            raise DataError("model.calendar must be settled in it")
         if record.spec.data.lookback is None or record.spec.data.horizon is None:
             raise DataError("lookback and horizon must be in it")
         return record
 
 
 def _schema(facts: Mapping[str, Any]) -> Schema:
+    require(facts, SCHEMA, "schema")
     time = facts["time"]
+    if time["format"] is not None:
+        require(time["format"], FORMATTED, "schema.time.format")
     form = StampFormat(**time["format"]) if time["format"] else None
+    if bool(time["names"]) == (time["kind"] == "row") or (time["kind"] in WRITTEN and form is None):
+        raise DataError(f"schema.time is {time}")
+    frequency = Frequency(**facts["frequency"])
+    if not frequency.alias or (frequency.dated and frequency.offset.n < 1) or not 1 <= frequency.day <= 31:
+        raise DataError(f"schema.frequency is {facts['frequency']}")
     return Schema(
         time=TimeColumn(time["kind"], tuple(time["names"]), form),
-        frequency=Frequency(**facts["frequency"]),
+        frequency=frequency,
         targets=tuple(facts["targets"]),
         id=facts["id"],
     )
