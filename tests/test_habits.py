@@ -45,3 +45,11 @@ def test_every_sample_file_has_its_source_and_licence():
 def test_no_file_is_too_long_to_be_a_room():
     long = [str(path) for path in (ROOT / "cnnlstm_cli").rglob("*.py") if len(path.read_text().splitlines()) > 400]
     assert long == []
+
+
+def test_every_promise_of_the_readme_has_its_test():
+    section = (ROOT / "README.md").read_text().split("### What we promise")[1].split("\n\n")[1]
+    named = re.findall(r"`(test_\w+)(?:\.py)?`", section)
+    tests = "".join(path.read_text() + path.stem for path in (ROOT / "tests").rglob("test_*.py"))
+    assert len(named) >= section.count("\n") - 1
+    assert [name for name in named if name not in tests] == []

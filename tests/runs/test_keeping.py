@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -165,3 +166,16 @@ def test_lines_of_many_processes_do_not_mix(tmp_path):
     writers = [subprocess.Popen([sys.executable, "-c", write, path, letter]) for letter in "ab"]
     assert [writer.wait(60) for writer in writers] == [0, 0]
     assert sorted(path.read_text().splitlines()) == ["a" * 300] * 200 + ["b" * 300] * 200
+
+
+def test_a_file_system_without_locks_is_refused(directory, monkeypatch):
+    """And read from all the same."""
+    publish(directory, NAMES[0])
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(OutputError, match=r"can't lock .*lock: No locks available. Keep the run on a disk whose"):
+        publish(directory, NAMES[1])
+    assert directory.hold()[0].name == NAMES[0]
