@@ -21,11 +21,10 @@ from cnnlstm_cli.evaluation.scores import Actuals, By, Numbers, Scores, score, s
 from cnnlstm_cli.forecast import Run, rounded
 from cnnlstm_cli.planning import lay_windows, settle
 from cnnlstm_cli.runs.directory import RunDirectory
-from cnnlstm_cli.series.calendar import Calendar
 from cnnlstm_cli.series.reader import Data, read_history, read_training
 from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.table import Table
-from cnnlstm_cli.series.windows import Index, Split, Windows, joined, lay, training_starts
+from cnnlstm_cli.series.windows import Index, Split, Windows, lay, training_starts
 from cnnlstm_cli.training import train_task
 
 if TYPE_CHECKING:
@@ -240,12 +239,10 @@ class _Part:
 
     def windows(self, run: Run, stride: int) -> Windows:
         """The judged windows."""
-        model, lookback, horizon = run.record.spec.model, run.record.lookback, run.record.horizon
-        judged = self.origins(lookback, horizon, stride)
+        lookback = run.record.lookback
+        judged = self.origins(lookback, run.record.horizon, stride)
         judged = judged[self.table.observed[judged + lookback - 1].all(axis=1)]
-        joint = model.channels == "joint"
-        calendar = Calendar.of(self.table.times, model.calendar)
-        return lay(self.table, self.fitted, judged[:0], judged, lookback, horizon, joint=joint, calendar=calendar)
+        return run.windows(self.table, self.fitted, judged)
 
     def known_windows(self, run: Run) -> Windows:
         """The windows of what was known, for the linear baseline."""
@@ -264,9 +261,7 @@ class _Part:
                 f"before it and {run.record.horizon} after. Give at least {needed} rows, or another --from."
             )
         judge = Judge.of(self.table, self.past, self.fitted, windows, self.seasons, self.known_windows(run))
-        joint = run.record.spec.model.channels == "joint"
-        seen = joined(windows, self.table.values.shape[1]) if joint else windows
-        forecasts = {"model": judge.model(run.session.validate(seen)), **dict(judge.baselines())}
+        forecasts = {"model": judge.model(run.judged(windows)), **dict(judge.baselines())}
         origins = windows.validation % len(self.table.values) + windows.lookback - 1
         return _Trial(origins, judge.came, forecasts)
 

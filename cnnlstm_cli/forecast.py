@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.runs.directory import Hold, RunDirectory
 from cnnlstm_cli.runs.record import Record
-from cnnlstm_cli.series.calendar import features
+from cnnlstm_cli.series.calendar import Calendar, features
 from cnnlstm_cli.series.frequency import Times
 from cnnlstm_cli.series.reader import Data, read_recent
 from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.table import Table
-from cnnlstm_cli.series.windows import Windows, lookback_of
+from cnnlstm_cli.series.windows import Index, Windows, joined, lay, lookback_of
 
 BATCH = 256  # windows; of many more the cache holds too few, and memory grows
 LARGEST_MODEL = 2**30  # bytes
@@ -176,6 +176,18 @@ class Run:
         spans = zip(past.ids, past.offsets, past.offsets[1:], strict=False)
         return [self.record.scalers.get(name) or Scaler.fit(past.values[first:end]) for name, first, end in spans]
 
+    def windows(self, table: Table, fitted: Sequence[Scaler], starts: Index) -> Windows:
+        """The windows of a table that begin at rows `starts`, for `judged`; those with a hole are left out."""
+        model = self.record.spec.model
+        joint, calendar = model.channels == "joint", Calendar.of(table.times, model.calendar)
+        lookback, horizon = self.record.lookback, self.record.horizon
+        return lay(table, fitted, starts[:0], starts, lookback, horizon, joint=joint, calendar=calendar)
+
+    def judged(self, windows: Windows) -> NDArray[np.float32]:
+        """Forecasts of windows, (m, H) scaled, column by column as they are stacked."""
+        model, columns = self.record.spec.model, len(self.record.schema.targets)
+        return self.session.validate(joined(windows, columns) if model.channels == "joint" else windows)
+
     def predict(self, data: Data, horizon: int | None = None) -> pd.DataFrame:
         """The rows that follow `data`: the same columns, the same numbers as `cnnlstm predict` writes.
 
@@ -238,10 +250,13 @@ class Run:
             fitted.append(scaler.giving_way(rows.min(axis=0), rows.max(axis=0)))
             lookbacks.append(scaler.transform(rows))
         scaled = np.stack(lookbacks).astype(np.float32)
-        if (np.abs(scaled) > MOST_DEVIATIONS).any():
+        far = np.argwhere(np.abs(scaled) > MOST_DEVIATIONS)
+        if len(far):
+            series, row, target = far[-1]  # of a series that is continued backwards, the newer ones are its own
+            time = table.times[table.offsets[series + 1] - needed + row]
             raise DataError(
-                f"{table.name}: a target's last {needed} rows hold a value over a trillion deviations from its mean. "
-                "Is it a mark for a missing value? Empty the cell."
+                f"{table.name}, column {table.schema.targets[target]!r}: the value at {table.stamp(time)} is over a "
+                "trillion deviations from the mean. Is it a mark for a missing value? Empty the cell."
             )
         if np.isnan(scaled).any():
             raise DataError(f"{table.name}: a target has no numbers in its rows. Its last {needed} rows are needed.")

@@ -20,8 +20,7 @@ from cnnlstm_cli.evaluation.judge import Judge
 from cnnlstm_cli.evaluation.scores import Numbers, Scores, best_baseline
 from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.planning import Task
-from cnnlstm_cli.series.calendar import Calendar
-from cnnlstm_cli.series.windows import Index, apart, joined, lay, mean_of_groups
+from cnnlstm_cli.series.windows import Index, apart, mean_of_groups
 
 SEED = 0.01  # of the error: what another seed may change
 FEWEST = 2  # windows apart from each other, below which there is no standard error
@@ -118,11 +117,8 @@ def _forecast(current: Run, task: Task, rows: Index) -> tuple[Numbers, Index]:
     starts = (rows - record.lookback)[rows - record.lookback >= first]
     past = table.without(task.parts.held)
     fitted = current.fitted(past)
-    joint = record.spec.model.channels == "joint"
-    calendar = Calendar.of(table.times, record.spec.model.calendar)
-    windows = lay(table, fitted, starts[:0], starts, record.lookback, record.horizon, joint=joint, calendar=calendar)
+    windows = current.windows(table, fitted, starts)
     if not len(windows.validation):
         return np.empty((0, record.horizon)), windows.validation
     judge = Judge.of(table, past, fitted, windows, record.spec.data.season, windows)
-    seen = joined(windows, table.values.shape[1]) if joint else windows
-    return judge.model(current.session.validate(seen)), windows.validation + record.lookback
+    return judge.model(current.judged(windows)), windows.validation + record.lookback
