@@ -14,7 +14,7 @@ from cnnlstm_cli.errors import CnnlstmError, DataError
 from cnnlstm_cli.runs.shape import NUMBER, Many, require
 from cnnlstm_cli.series.frequency import Frequency
 from cnnlstm_cli.series.scaler import Scaler
-from cnnlstm_cli.series.stamps import StampFormat
+from cnnlstm_cli.series.stamps import Case, StampFormat
 from cnnlstm_cli.series.table import Schema
 from cnnlstm_cli.series.timecolumn import Kind, TimeColumn
 from cnnlstm_cli.specs import REGULARISED
@@ -33,7 +33,14 @@ SCHEMA = {
     "id": TEXT_OR_NOT,
 }
 WRITTEN = ("stamp", "date+hour", "date+time")  # as text
-FORMATTED = {"pattern": str, "pad": bool, "offset": str, "digits": int}
+CASE = frozenset(get_args(Case))
+FORMATTED = {
+    "pattern": str,
+    **dict.fromkeys(("pad", "pad_hour"), bool),
+    "offset": str,
+    "digits": int,
+    **dict.fromkeys(("names", "noon"), CASE),
+}
 # The facts that are told of every run, or that the next training asks for.
 TOLD = {
     "created": str,

@@ -19,11 +19,14 @@ UNOBSERVED = "rows at the end without any target, not used"
 
 @dataclass(frozen=True)
 class Mending:
-    """One kind of mending: what it was, how many rows or cells, and at which time first (None: the whole file)."""
+    """One kind of mending: what it was, how many rows or cells, and where first.
+
+    first  a time, the line of a row that has none, or None where it is the whole file
+    """
 
     what: str
     count: int
-    first: np.generic | None = None
+    first: np.generic | str | None = None
 
 
 @dataclass(frozen=True)

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import bz2
 import contextlib
 import csv
-import gzip
 import hashlib
 import io
-import lzma
 import os
 import re
 import sys
 import tempfile
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO, TypeAlias, cast
 
 from cnnlstm_cli.errors import DataError, InputError, OutputError
+from cnnlstm_cli.series.archive import DAMAGED, compression, decompressed
+from cnnlstm_cli.series.numerals import short
 from cnnlstm_cli.series.stamps import looks_like_a_stamp
 
 SAMPLE_BYTES = 1 << 18
@@ -28,12 +26,11 @@ SAMPLE_LINES = 200
 IN_MEMORY = 1 << 24  # bytes of a pipe; of larger ones a temporary file is made
 DELIMITERS = ",;\t|"
 DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
-
-
-# The first bytes tell, not the file's name: a .csv that is really a .gz reads all the same.
-COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"BZh": "bzip2", b"PK\x03\x04": "zip"}
-DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+SAID = re.compile(r'\s*"?sep=([,;\t|])"?[ ]*(?=[\r\n])')  # the first line of files for Excel
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+
+
+Record: TypeAlias = "tuple[int, list[str]]"  # the line that a row begins in, and its cells
 
 
 class Source:
@@ -61,11 +58,10 @@ class Source:
     def open(self) -> Iterator[BinaryIO]:
         """The decompressed bytes, from the start. Raises DataError where they can't be decompressed."""
         with self._open_raw() as raw:
-            start = raw.read(8)
+            kind = compression(raw.read(8))
             raw.seek(0)
-            kind = next((kind for magic, kind in COMPRESSIONS.items() if start.startswith(magic)), None)
             try:
-                with _decompressed(raw, kind) as stream:
+                with decompressed(raw, kind, self.name) as stream:
                     yield stream
             except DAMAGED as error:
                 if kind is None:
@@ -102,11 +98,13 @@ class Source:
     def _keep(self, stream: BinaryIO) -> Callable[[], BinaryIO]:
         """Takes in what can be read only once. What comes back opens it: in memory, or where it is large on disk.
 
-        Raises OutputError when there is no room for it.
+        Raises DataError when its first bytes are no CSV, OutputError when there is no room for it.
         """
         start = stream.read(IN_MEMORY)
         if len(start) < IN_MEMORY:
             return lambda: io.BytesIO(start)
+        if compression(start) != "zip":  # which begins with its end
+            find_dialect(Source(self.name, start))  # what is no CSV may have no end at all
         try:
             file = tempfile.TemporaryFile()  # noqa: SIM115 - is read for as long as this process lives
         except OSError as error:
@@ -152,31 +150,19 @@ def _standard_input() -> BinaryIO:
     return cast(BinaryIO, sys.stdin.buffer)
 
 
-def _decompressed(raw: BinaryIO, kind: str | None) -> BinaryIO:
-    if kind == "gzip":
-        return cast(BinaryIO, gzip.open(raw))
-    if kind == "xz":
-        return cast(BinaryIO, lzma.open(raw))
-    if kind == "bzip2":
-        return cast(BinaryIO, bz2.open(raw))
-    if kind == "zip":
-        archive = zipfile.ZipFile(raw)
-        members = [name for name in archive.namelist() if not name.endswith("/")]
-        if len(members) != 1:
-            raise zipfile.BadZipFile(f"it holds {len(members)} files where a single CSV is wanted")
-        return cast(BinaryIO, archive.open(members[0]))
-    return raw
-
-
 @dataclass(frozen=True)
 class Dialect:
-    """How the cells are written, and the column names of the first line."""
+    """How the cells are written, and the column names.
+
+    above  lines above that of the column names: blank ones, and Excel's `sep=;`
+    """
 
     delimiter: str
     decimal: str
     encoding: str
     header: tuple[str, ...]
     newline: str = "\n"
+    above: int = 0
 
     @property
     def written_encoding(self) -> str:
@@ -198,7 +184,8 @@ class Dialect:
 def find_dialect(source: Source) -> Dialect:
     """The dialect of `source`, from its first 256 KiB.
 
-    Raises DataError for an empty file, binary data, a missing header line, or two columns of one name.
+    Raises DataError for an empty file, binary data, a missing header line, two columns of one name, or a row that is
+    longer than the header.
     """
     with source.open() as stream:
         start = stream.read(SAMPLE_BYTES)
@@ -208,12 +195,51 @@ def find_dialect(source: Source) -> Dialect:
         raise DataError(f"{source.name} is empty. A header line and rows of numbers are needed.")
     if "\0" in text:
         raise DataError(f"{source.name} holds NUL bytes: it is no CSV, or a damaged one. Export it as CSV text again.")
-    delimiter = _delimiter(text)
-    rows = _rows(text, delimiter)
-    header = tuple(name.strip() for name in rows[0])
-    _check_header(source.name, header, rows)
+    said = SAID.match(text)
+    above = _above(text, said.end() if said else 0)
+    delimiter = said[1] if said else _delimiter(text, above)
+    rows = _rows(text, delimiter, above)
+    if not rows:
+        raise DataError(
+            f"{source.name}, line {above + 1}: a cell of over {csv.field_size_limit():,} characters where column names "
+            "should be: it is no CSV, or a quote is never closed. Export it as CSV text again."
+        )
+    header = tuple(name.strip() for name in rows[0][1])
+    _check_header(f"{source.name}, line {rows[0][0]}", header, [row for _, row in rows])
+    refuse_long_rows(source.name, rows, len(header))
     newline = "\r\n" if "\r\n" in text else "\n"
-    return Dialect(delimiter, _decimal(rows[1:], delimiter), encoding, header, newline)
+    return Dialect(delimiter, _decimal(rows[1:], delimiter), encoding, header, newline, above)
+
+
+def records(lines: Iterable[str], delimiter: str, above: int = 0) -> Iterator[Record]:
+    """Every row below the first `above` lines.
+
+    Raises csv.Error, with the line, for a cell that is longer than any number or name.
+    """
+    rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    line = 1
+    try:
+        for row in rows:
+            if line > above:
+                yield line, row
+            line = rows.line_num + 1
+    except csv.Error as error:
+        raise csv.Error(f"line {line}: {error}") from None
+
+
+def blank(row: Sequence[str]) -> bool:
+    """Whether a row is a line of blanks, or of nothing."""
+    return not row or (len(row) == 1 and not row[0].strip())
+
+
+def refuse_long_rows(name: str, rows: Iterable[Record], width: int) -> None:
+    """Raises DataError, with the place, for a row with more cells than the header; empty ones at its end are none."""
+    for line, row in rows:
+        if any(cell.strip() for cell in row[width:]):
+            raise DataError(
+                f"{name}, line {line}: {len(row)} cells under a header of {width}. "
+                "Remove the extra cells, or name their columns."
+            )
 
 
 def _encoding(start: bytes) -> str:
@@ -228,14 +254,19 @@ def _encoding(start: bytes) -> str:
     return "utf-8"
 
 
-def _rows(text: str, delimiter: str) -> list[list[str]]:
+def _above(text: str, start: int) -> int:
+    """How many lines end before the first that is not blank, from a place on."""
+    first = len(text) - len(text[start:].lstrip())
+    return len(re.findall(r"\r\n?|\n", text[:first]))
+
+
+def _rows(text: str, delimiter: str, above: int) -> list[Record]:
     """The first rows of a sample; its last line may be cut, so it is left out when there are others."""
-    lines = io.StringIO(text, newline="")
-    rows = []
+    rows: list[Record] = []
     try:
-        for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True):
-            if row:
-                rows.append(row)
+        for line, row in records(io.StringIO(text, newline=""), delimiter, above):
+            if not blank(row):
+                rows.append((line, row))
             if len(rows) > SAMPLE_LINES:
                 break
     except csv.Error:  # a cell longer than csv's limit: judge by the rows before it
@@ -243,11 +274,11 @@ def _rows(text: str, delimiter: str) -> list[list[str]]:
     return rows if len(rows) < 3 else rows[:-1]
 
 
-def _delimiter(text: str) -> str:
+def _delimiter(text: str, above: int) -> str:
     """The delimiter that cuts most lines into as many cells as the header, and the header into most."""
 
     def fit(delimiter: str) -> tuple[float, int]:
-        rows = _rows(text, delimiter)
+        rows = [row for _, row in _rows(text, delimiter, above)]
         width = len(rows[0]) if rows else 0
         body = rows[1:] or rows
         agree = sum(len(row) == width for row in body) / max(1, len(body))
@@ -259,31 +290,26 @@ def _delimiter(text: str) -> str:
     return ";" if "," in text else ","  # a single column: a comma in its cells can only be a decimal comma
 
 
-def _decimal(rows: list[list[str]], delimiter: str) -> str:
-    cells = [cell.strip() for row in rows for cell in row]
+def _decimal(rows: list[Record], delimiter: str) -> str:
+    cells = [cell.strip() for _, row in rows for cell in row]
     comma = any(re.fullmatch(r"[+-]?\d+,\d+", cell) for cell in cells)
     point = any(re.fullmatch(r"[+-]?\d+\.\d+", cell) for cell in cells)
     return "," if comma and not point and delimiter != "," else "."
 
 
-def _check_header(name: str, header: tuple[str, ...], rows: list[list[str]]) -> None:
-    doubled = sorted({column for column in header if header.count(column) > 1})
+def _check_header(where: str, header: tuple[str, ...], rows: list[list[str]]) -> None:
     if all(_is_value(cell) for cell in header) and not _counts_up(header):
-        raise DataError(f"{name}, line 1: the first line holds values, not column names. Put a header line before it.")
+        raise DataError(f"{where}: the first line holds values, not column names. Put a header line before it.")
     again = zip(header, rows[1] if len(rows) > 1 else (), strict=False)
     if any(looks_like_a_stamp(name) and looks_like_a_stamp(cell) for name, cell in again):
-        raise DataError(
-            f"{name}, line 1: the first line holds a date, as the second does. Put a header line before it."
-        )
+        raise DataError(f"{where}: the first line holds a date, as the second does. Put a header line before it.")
     if header[0].startswith("# ") or (header[0].startswith("#") and any(len(row) != len(header) for row in rows)):
+        raise DataError(f"{where}: the first line is a comment, not column names. Remove it, and others like it.")
+    name, count = max(Counter(sorted(header)).items(), key=lambda pair: pair[1])
+    if count > 1:
+        places = short(", ".join(str(place + 1) for place, column in enumerate(header) if column == name))
         raise DataError(
-            f"{name}, line 1: the first line is a comment, not column names. Remove it, and others like it."
-        )
-    if doubled:
-        places = [str(place + 1) for place, column in enumerate(header) if column == doubled[0]]
-        raise DataError(
-            f"{name}, line 1: {len(places)} columns are named {doubled[0]!r} (columns {', '.join(places)}). "
-            "Give each column a name of its own."
+            f"{where}: {count} columns are named {name!r} (columns {places}). Give each column a name of its own."
         )
 
 

@@ -29,6 +29,7 @@ from cnnlstm_cli.series.cleaning import (
 )
 from cnnlstm_cli.series.dialect import Source
 from cnnlstm_cli.series.frequency import Frequency, Times, find_frequency
+from cnnlstm_cli.series.numerals import short, shown
 from cnnlstm_cli.series.scaler import LARGEST
 from cnnlstm_cli.series.sheet import CsvReader, Sheet, sheet_from_frame
 from cnnlstm_cli.series.table import Schema, Table
@@ -37,6 +38,7 @@ from cnnlstm_cli.series.timecolumn import TimeColumn, find_again, find_time, is_
 from cnnlstm_cli.specs import DataSpec
 
 COUNTS = "counts the rows"
+LAST_TIME = np.datetime64("9000-01-01")  # what is forecast from there may be beyond the year 9999
 Data: TypeAlias = "str | Path | Source | pd.DataFrame"
 
 
@@ -94,6 +96,7 @@ def read_recent(data: Data, schema: Schema, rows: int) -> Table:
     if isinstance(source, pd.DataFrame):
         return _recent(sheet_from_frame(source), schema, rows)
     reader = CsvReader.open(source)
+    _require(reader.sample, schema.columns)  # before anything is done with thousands of other columns
     if not schema.id:  # the last rows of many series may be anywhere
         for sheet in newest(reader, schema.time, rows, text_columns(reader.sample, as_text)):
             with contextlib.suppress(CnnlstmError):  # read from its start, the file gets a message that names the line
@@ -120,8 +123,8 @@ def read_history(data: Data, schema: Schema) -> Table:
     _require(sheet, schema.columns)
     schema = replace(schema, time=find_again(sheet, schema.time))
     rows = _rows(sheet, schema.time, schema.targets, schema.id)
-    for block in _blocks(rows):
-        _refuse_other_week(sheet, schema, in_order(block)[0])
+    for part, block in _parts(sheet, rows, schema.id):
+        _refuse_other_week(part, schema, in_order(block)[0])
     return _assemble(sheet, schema, rows, limit=gap_limit(schema.frequency))
 
 
@@ -141,11 +144,12 @@ def _read(reader: CsvReader, id_column: str | None, as_text: Sequence[str]) -> S
 def _require(sheet: Sheet, columns: Sequence[str]) -> None:
     missing = [column for column in columns if column not in sheet.columns]
     if len(missing) == 1:
-        hint = did_you_mean(missing[0], sheet.columns)
+        hint = short(did_you_mean(missing[0], sheet.columns))
         raise DataError(f"{sheet.name} has no column {missing[0]!r}. {hint}")
     if missing:
         raise DataError(
-            f"{sheet.name} has no columns {', '.join(map(repr, missing))}. It has: {', '.join(sheet.columns)}."
+            f"{sheet.name} has no columns {short(', '.join(map(repr, missing)))}. "
+            f"It has: {short(', '.join(sheet.columns))}."
         )
 
 
@@ -159,7 +163,7 @@ def _targets(sheet: Sheet, spec: DataSpec, time: TimeColumn) -> tuple[tuple[str,
         if twice:
             raise UsageError(f"column {twice[0]!r} can't be the target and something else as well. Name it once.")
         return spec.target, ()
-    reasons = {column: _unfit(sheet, column) for column in sheet.columns if column not in taken}
+    reasons = {column: _unfit(sheet, column, time) for column in sheet.columns if column not in taken}
     if None not in reasons.values():  # a column that only counts is still better than none
         reasons = {column: None if reason == COUNTS else reason for column, reason in reasons.items()}
     targets = tuple(column for column, reason in reasons.items() if reason is None)
@@ -169,21 +173,22 @@ def _targets(sheet: Sheet, spec: DataSpec, time: TimeColumn) -> tuple[tuple[str,
     return targets, tuple((column, reason) for column, reason in reasons.items() if reason)
 
 
-def _unfit(sheet: Sheet, column: str) -> str | None:
+def _unfit(sheet: Sheet, column: str, time: TimeColumn) -> str | None:
     """Why a column is no target unless it is named; None when it is one.
 
-    Raises DataError for a column of numbers with a few texts in it: leaving it out in silence would be a surprise.
+    Raises DataError for a column of numbers with a few texts in it: leaving it out in silence would be a surprise,
+    unless it counts rows that have a time.
     """
     cells = pd.to_numeric(sheet.frame[column], errors="coerce").to_numpy(dtype=np.float64)
-    if _counts_rows(cells):
+    if _counts_rows(cells) and (time.names or sheet.is_number(column)):
         return COUNTS
     if not sheet.is_number(column):
         if stray := sheet.stray_text(column):
             raise DataError(f"{stray}. Mend or empty the cell, or leave the column out by naming others with --target.")
         if written := sheet.written_out(column):
             raise DataError(
-                f"{written}: a number with thousands marks, a unit or a sign. Write it as 1234.5, or leave the column "
-                "out by naming others with --target."
+                f"{written}: a number with thousands marks, a unit, a sign or quotes. Write it as 1234.5, or leave the "
+                "column out by naming others with --target."
             )
         return "text"
     return "empty" if np.isnan(cells).all() else None
@@ -215,8 +220,9 @@ def _rows(sheet: Sheet, time: TimeColumn, targets: Sequence[str], id_column: str
     named = sheet.frame[id_column] if id_column else pd.Series("", index=stamps.index)
     if id_column and time.kind == "row":  # each series counts its own rows
         stamps = (stamps.groupby(named.to_numpy()).cumcount() + 1).astype("Int64")
-    keep = (stamps.notna() & named.notna()).to_numpy()
-    mended = (Mending("rows without a time or an id, dropped", int((~keep).sum())),) if not keep.all() else ()
+    keep = (stamps.notna() & named.notna()).to_numpy(dtype=bool)
+    first = "" if keep.all() else sheet.line(int(keep.argmin()))
+    mended = (Mending("rows without a time or an id, dropped", int((~keep).sum()), first),) if first else ()
     if not keep.any():
         raise DataError(f"{sheet.name}: no row has a time. Name the time column with --time.")
     codes, ids = pd.factorize(named[keep].astype(str))
@@ -241,6 +247,15 @@ def _in_range(sheet: Sheet, column: str) -> NDArray[np.float64]:
 def _blocks(rows: _Rows) -> list[Block]:
     ends = [*rows.starts[1:], len(rows.times)]
     return [Block(rows.times[a:b], rows.values[a:b]) for a, b in zip(rows.starts, ends, strict=True)]
+
+
+def _parts(sheet: Sheet, rows: _Rows, id_column: str | None) -> list[tuple[Sheet, Block]]:
+    """The rows of each series, and the sheet by a name that says which of many series it is."""
+    blocks = _blocks(rows)
+    if id_column is None:
+        return [(sheet, block) for block in blocks]
+    names = (f"{sheet.name}, column {id_column!r}, series {shown(name)}" for name in rows.ids)
+    return [(replace(sheet, name=name), block) for name, block in zip(names, blocks, strict=True)]
 
 
 def _ordered(sheet: Sheet, time: TimeColumn, block: Block) -> tuple[Block, list[Mending]]:
@@ -278,8 +293,8 @@ def _assemble(sheet: Sheet, schema: Schema, rows: _Rows, limit: int | None = Non
     """The table of rows; `limit` is the longest gap to fill, `newest` how many rows of each series to take."""
     mended = list(rows.mended)
     blocks, known = [], []
-    for block in _blocks(rows):
-        even, more = _even(sheet, schema, block, newest)
+    for part, block in _parts(sheet, rows, schema.id):
+        even, more = _even(part, schema, block, newest)
         filled, holes = without_gaps(even, limit)
         mended += more + holes
         blocks.append(filled)
@@ -323,6 +338,8 @@ def _even(sheet: Sheet, schema: Schema, block: Block, newest: int | None) -> tup
             f"{sheet.name}: {len(block.times):,} rows from {first} to {last} at a step of {schema.frequency.alias!r} "
             "leave nearly all of that time empty. Is the first or the last stamp a slip?"
         )
+    if schema.time.dated and block.times[-1] >= LAST_TIME:
+        raise DataError(f"{sheet.name}: no time after {schema.stamp(block.times[-1])} can be written. Is it a slip?")
     if newest is not None:
         block = Block(block.times[-newest:], block.values[-newest:])
     if not follows(block, schema.frequency):
@@ -345,7 +362,7 @@ def _refuse_invented(sheet: Sheet, schema: Schema, block: Block, mended: list[Me
     """A forecast from rows that were dropped or mostly are not there would be made of air."""
     step = schema.frequency.alias
     for off in mended:
-        if off.what == OFF_STEP and off.first is not None:
+        if off.what == OFF_STEP and isinstance(off.first, np.generic):
             raise DataError(
                 f"{sheet.name}: {off.count} of the newest rows lie between two steps of {step!r} (first at "
                 f"{schema.stamp(off.first)}). Round their stamps to the step."
@@ -354,6 +371,6 @@ def _refuse_invented(sheet: Sheet, schema: Schema, block: Block, mended: list[Me
     empty = int(np.isnan(tail).all(axis=1).sum())
     if 2 * empty > len(tail):
         raise DataError(
-            f"{sheet.name}: {empty:,} of the newest {len(tail):,} steps of {step!r} have no row. "
+            f"{sheet.name}: {empty:,} of the newest {len(tail):,} steps of {step!r} have no row with numbers. "
             "Give the rows that are missing."
         )

@@ -66,6 +66,10 @@ class Scaler:
         """Of a joined one, its parts (m,): those of a series and a column each."""
         return Scaler(*(getattr(self, name)[series, column] for name in PARTS))
 
+    def along_steps(self) -> Scaler:
+        """Of a joined one, for (series, steps, columns)."""
+        return Scaler(*(getattr(self, name)[:, None] for name in PARTS))
+
     def transform(self, rows: Numbers) -> Numbers:
         """(..., columns) in units of the data -> standardised, the same shape."""
         return (rows - self.mean) / self.scale

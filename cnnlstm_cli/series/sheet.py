@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import itertools
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -16,11 +17,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import DataError
-from cnnlstm_cli.series.dialect import Dialect, Source, find_dialect
+from cnnlstm_cli.series.dialect import Dialect, Record, Source, blank, find_dialect, records, refuse_long_rows
+from cnnlstm_cli.series.numerals import grouped, may_be_grouped, shown, with_decimal_commas, written_out
 
 SAMPLE_ROWS = 1000
-# 1,234.5 or 1.234,5 or 1'234 or 12 % or $5 or 7 kW: a number to a reader, a text to a computer
-WRITTEN_OUT = r"\s*[€$£¥]?\s*[+-]?\d[\d.,' ]*\s*(?:%|[A-Za-zµ°€$£¥]{1,4})?\s*"
+FARTHEST = 2**62  # of whole numbers that count: the step between any two can still be computed
 
 
 @dataclass(frozen=True)
@@ -49,32 +50,40 @@ class Sheet:
 
     def stray_text(self, column: str) -> str | None:
         """Where and what the first text cell of a column is that is numbers for the better part; None for others."""
-        if self.is_number(column):
-            return None
+        row = self._first_text(column)
         filled = self.frame[column].dropna().astype(str)
-        numbers = pd.to_numeric(filled, errors="coerce")
-        if numbers.notna().sum() * 2 < len(filled) or numbers.notna().all():
+        if row is None or pd.to_numeric(filled, errors="coerce").notna().sum() * 2 < len(filled):
             return None
-        row = int(np.flatnonzero(self.frame[column].notna().to_numpy())[numbers.isna().to_numpy()][0])
-        return f"{self.place(row)}, column {column!r}: {self.frame[column].iloc[row]!r} is not a number"
+        return self._no_number(row, column)
 
     def written_out(self, column: str) -> str | None:
-        """The first cell, and its place, of a text column that is numbers with thousands marks, units or signs."""
-        filled = self.frame[column].dropna().astype(str)
-        if self.is_number(column) or pd.to_numeric(filled, errors="coerce").notna().all():
+        """The first text cell, and its place, of a column of numbers with thousands marks, units or signs."""
+        row = self._first_text(column)
+        if row is None or not written_out(self.frame[column].dropna().astype(str)):
             return None
-        if filled.str.fullmatch(WRITTEN_OUT).mean() < 0.9:
+        return f"{self.place(row)}, column {column!r} is {shown(self.frame[column].iloc[row])}"
+
+    def _first_text(self, column: str) -> int | None:
+        """The first row whose cell is neither empty nor a number: true and false are none."""
+        if self.is_number(column):
             return None
-        return self.example(column)
+        cells = self.frame[column]
+        texts = (cells.notna() & pd.to_numeric(cells.astype(str), errors="coerce").isna()).to_numpy(dtype=bool)
+        return int(texts.argmax()) if texts.any() else None
+
+    def _no_number(self, row: int, column: str) -> str:
+        return f"{self.place(row)}, column {column!r}: {shown(self.frame[column].iloc[row])} is not a number"
+
+    def line(self, row: int) -> str:
+        """Where row `row` (0 the first after the header) is, as `line N`; a cell may span several lines."""
+        if self.source is None or self.dialect is None:
+            return f"row {row}"
+        place = next(itertools.islice(_lines(self.source, self.dialect), row + 1, None), None)
+        return f"line {place[0]}" if place else "at its end"
 
     def place(self, row: int) -> str:
-        """Where row `row` (0 the first after the header) is, as `FILE, line N`; a cell may span several lines."""
-        if self.source is None or self.dialect is None:
-            return f"{self.name}, row {row}"
-        for number, (line, _) in enumerate(_lines(self.source, self.dialect)):
-            if number == row + 1:
-                return f"{self.name}, line {line}"
-        return self.name
+        """Where row `row` is, as `FILE, line N`."""
+        return f"{self.name}, {self.line(row)}"
 
     def example(self, column: str) -> str:
         """The first filled cell of a column and its place, for messages."""
@@ -82,7 +91,7 @@ class Sheet:
         if not len(rows):
             return f"column {column!r} is empty"
         row = int(rows[0])
-        return f"{self.place(row)}, column {column!r} is {self.frame[column].iloc[row]!r}"
+        return f"{self.place(row)}, column {column!r} is {shown(self.frame[column].iloc[row])}"
 
     def fingerprint(self) -> str:
         """SHA-256 of the file as it is stored, or of a data frame's cells: the same data has the same."""
@@ -91,14 +100,46 @@ class Sheet:
         return hashlib.sha256(pd.util.hash_pandas_object(self.frame, index=False).to_numpy().tobytes()).hexdigest()
 
     def numbers(self, column: str) -> NDArray[np.float64]:
-        """A column as float64, NaN where empty. Raises DataError where a cell holds text."""
-        plain = pd.to_numeric(self.frame[column], errors="coerce")  # read as text because it looks like dates
-        if not self.is_number(column) and plain.notna().sum() < self.frame[column].notna().sum():
-            stray = self.stray_text(column)
-            if stray is None:
-                stray = f"{self.example(column)}, not a number"
-            raise DataError(f"{stray}. Mend the cell, or leave it empty if the value is missing.")
-        return plain.to_numpy(dtype=np.float64)
+        """A column as float64, NaN where empty.
+
+        Raises DataError, with the place, where a cell holds text, or a mark that may be one of thousands.
+        """
+        if (row := self._first_text(column)) is not None:
+            raise DataError(
+                f"{self._no_number(row, column)}. Mend the cell, or leave it empty if the value is missing."
+            )
+        numbers = pd.to_numeric(self.frame[column]).to_numpy(dtype=np.float64)  # text, where it looks like dates
+        if may_be_grouped(numbers):
+            self._refuse_grouped(column)
+        return numbers
+
+    def whole_numbers(self, column: str) -> pd.Series:
+        """A column as Int64, missing where empty: exact, where float64 would not be.
+
+        Raises DataError, with the place, for a cell that is no whole number, or one too large to count with.
+        """
+        cells = self.frame[column]
+        exact = cells if pd.api.types.is_signed_integer_dtype(cells.dtype) else pd.Series(self.numbers(column))
+        bad = np.flatnonzero(exact.notna() & ~(exact.between(-FARTHEST, FARTHEST) & (exact % 1 == 0)))
+        if len(bad):
+            row = int(bad[0])
+            raise DataError(
+                f"{self.place(row)}, column {column!r}: {shown(cells.iloc[row])} is no whole number to count with. "
+                "Mend the cell, or name another time column with --time."
+            )
+        return exact.astype("Int64")
+
+    def _refuse_grouped(self, column: str) -> None:
+        """Raises DataError when the cells of a column, as they are written, leave open what their marks are."""
+        if self.source is None or self.dialect is None:
+            return
+        texts = CsvReader(self.source, self.dialect).texts(column)
+        if grouped(texts):
+            row = int(texts.str.contains("[.,]").fillna(False).to_numpy(dtype=bool).argmax())
+            raise DataError(
+                f"{self.place(row)}, column {column!r}: no cell tells whether {texts.iloc[row]!r} has a mark for "
+                "thousands or for decimals. Write no marks for thousands, and as many decimals in every cell."
+            )
 
 
 @dataclass(frozen=True)
@@ -121,25 +162,41 @@ class CsvReader:
     def part(self, records: bytes) -> CsvReader:
         """A reader of some records of the file, written as it is."""
         header = self.dialect.delimiter.join("x" for _ in self.dialect.header)
-        return replace(self, source=Source(self.source.name, header.encode() + b"\n" + records))
+        source = Source(self.source.name, header.encode() + b"\n" + records)
+        return replace(self, source=source, dialect=replace(self.dialect, above=0))
+
+    def texts(self, column: str) -> pd.Series:
+        """The cells of a column as they are written."""
+        return self._read(dtype=str, usecols=[column])[column]
 
     def read(self, text: Sequence[str] = (), names: Sequence[str] = ()) -> Sheet:
         """Every row; the columns `text` stay text, the others are numbers where all their cells are.
 
         In the columns `names` no word stands for a missing value: NA is Namibia there.
 
+        A decimal comma that the first rows did not show is found here.
+
         Raises DataError for a file without rows, a row longer than the header, or an unclosed quote.
         """
         # pandas looks for words like NA even behind a converter; a mark before each name hides it from that
         converters: dict[str, Callable[[str], str]] = dict.fromkeys(names, ":".__add__)
         frame = self._read(dtype=dict.fromkeys(set(text) - {*names}, str), converters=converters)
+        if self._overlooks_decimal_commas(frame):
+            return replace(self, dialect=replace(self.dialect, decimal=",")).read(text, names)
         for name in names:
             codes, marked = pd.factorize(frame[name])  # there are few names, and many rows of each
             found = pd.Series([mark[1:].strip() or None for mark in marked], dtype=frame[name].dtype)
             frame[name] = found.take(codes).to_numpy()
-        if not len(frame):
-            raise DataError(f"{self.source.name} has a header line and no rows. Rows of numbers are needed below it.")
         return Sheet(frame, self.source.name, self.source, self.dialect)
+
+    def _overlooks_decimal_commas(self, frame: pd.DataFrame) -> bool:
+        """Whether there are numbers with a decimal comma, and none with a point, where a point was taken for it."""
+        if self.dialect.delimiter == "," or self.dialect.decimal == ",":
+            return False
+        if any((frame[column] % 1 > 0).any() for column in frame.select_dtypes("float")):
+            return False
+        texts = (column for column in frame if pd.api.types.is_string_dtype(frame[column].dtype))
+        return any(with_decimal_commas(frame[column].astype(str)) for column in texts)
 
     def _read(self, **options: object) -> pd.DataFrame:
         try:
@@ -148,7 +205,7 @@ class CsvReader:
                 warnings.simplefilter("error", pd.errors.ParserWarning)
                 return self._parse(stream, **options)
         except pd.errors.ParserWarning:
-            self._refuse_long_rows()
+            refuse_long_rows(self.source.name, _lines(self.source, self.dialect), len(self.dialect.header))
             with self.source.open() as stream, warnings.catch_warnings():
                 warnings.simplefilter("ignore", pd.errors.ParserWarning)  # every extra cell is empty
                 return self._parse(stream, **options)
@@ -170,23 +227,19 @@ class CsvReader:
             header=0,
             names=list(self.dialect.header),
             index_col=False,
+            skiprows=self.dialect.above,
+            skip_blank_lines=len(self.dialect.header)
+            > 1,  # a single column leaves a line blank where a value is missing
             skipinitialspace=True,
             low_memory=False,
             **options,
         )
+        if not len(frame):
+            raise DataError(f"{self.source.name} has a header line and no rows. Rows of numbers are needed below it.")
         # a delimiter at the end of every line makes a last column without a name and without cells
         if frame.columns[-1] == "" and frame[""].isna().all():
             frame = frame.drop(columns="")
         return frame
-
-    def _refuse_long_rows(self) -> None:
-        width = len(self.dialect.header)
-        for line, row in _lines(self.source, self.dialect):
-            if any(cell.strip() for cell in row[width:]):
-                raise DataError(
-                    f"{self.source.name}, line {line}: {len(row)} cells under a header of {width}. "
-                    "Remove the extra cells, or name their columns."
-                )
 
 
 def sheet_from_frame(frame: pd.DataFrame) -> Sheet:
@@ -232,23 +285,20 @@ def _isoformat(stamps: pd.Series) -> pd.Series:
     return text
 
 
-def _lines(source: Source, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
-    """(line number, cells) of every row, the header first, as pandas counts rows: blank lines are none.
+def _lines(source: Source, dialect: Dialect) -> Iterator[Record]:
+    """Every row, the header first, as pandas counts rows: where there are many columns, blank lines are none.
 
     Raises DataError for a cell that is longer than any number or name.
     """
     with source.open() as raw:
         text = io.TextIOWrapper(raw, encoding=dialect.encoding, errors="replace", newline="")
-        rows = csv.reader(text, delimiter=dialect.delimiter, skipinitialspace=True)
-        last = 0
         try:
-            for row in rows:
-                if row:
-                    yield last + 1 if rows.line_num > last + 1 else rows.line_num, row
-                last = rows.line_num
+            for line, row in records(text, dialect.delimiter, dialect.above):
+                if len(dialect.header) == 1 or not blank(row):
+                    yield line, row
         except csv.Error as error:
             raise DataError(
-                f"{source.name}, line {last + 1}: {error}: is a quote opened there and never closed? Mend the line."
+                f"{source.name}, {error}: is a quote opened there and never closed? Mend the line."
             ) from None
 
 

@@ -1,7 +1,7 @@
 """Time stamps as text: which strptime pattern a column follows, text -> datetime64, and back in the same writing.
 
-A pattern has strptime's directives; `pad` says whether 3 is written `03`, `offset` what stands for %z, and `digits` how
-many decimals %f has, so that what is written looks like what was read.
+A pattern has strptime's directives; the other fields of a format say how they are written, so that what is written
+looks like what was read.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from cnnlstm_cli.errors import DataError, UsageError
 
 Stamps = NDArray[np.datetime64]
+Case = Literal["", "upper", "lower"]
 
 MONTHS = (
     "January",
@@ -76,26 +78,40 @@ TIMES = (
     (r"\d{1,2}:\d{2} [APap][Mm]", "%I:%M %p"),
     (r"\d{1,2}:\d{2}:\d{2} [APap][Mm]", "%I:%M:%S %p"),
 )
+CASES: dict[Case, Callable[[str], str]] = {"": str, "upper": str.upper, "lower": str.lower}
+BEYOND = r":6[1-9](?!\d)"  # seconds that no minute has
 FITTING = 0.9
 OFFSET = r"Z|[+-]\d{2}(?::?\d{2})?"
 
 
 @dataclass(frozen=True)
 class StampFormat:
-    """How stamps are written. Times with an offset are held in UTC and written with the offset of the last one."""
+    """How stamps are written. Times with an offset are held in UTC and written with the offset of the last one.
+
+    pad       whether the 3rd is written `03`
+    offset    what stands for %z
+    digits    how many decimals %f has
+    pad_hour  whether 3 o'clock is written `03`
+    names     the case of names, where it is not that of `March`
+    noon      the case of am and pm, where it is not that of `AM`
+    """
 
     pattern: str
     pad: bool = True
     offset: str = ""
     digits: int = 0
+    pad_hour: bool = True
+    names: Case = ""
+    noon: Case = ""
 
     def parse(self, text: pd.Series) -> pd.Series:
         """Text -> datetime64[us], in UTC when the pattern has %z; NaT where it does not fit or is empty."""
         stamps = self._parse(text, self.pattern)
         missing = stamps.isna() & text.notna()
-        if missing.any() and self.pattern.startswith("%Y-%m-%d") and not (missing & _has_offset(text, self)).any():
-            # ISO 8601 lets a file drop the time at midnight and the decimals at whole seconds
-            stamps = self._parse(text, "ISO8601")
+        if missing.any() and self.pattern.startswith("%Y-%m-%d"):
+            # ISO 8601 lets a file drop the time at midnight and the decimals at whole seconds, but not an offset
+            missing &= _has_offset(text) == ("%z" in self.pattern)
+            stamps[missing] = self._parse(text[missing], "ISO8601")
         return stamps
 
     def fits(self, text: pd.Series) -> bool:
@@ -106,6 +122,9 @@ class StampFormat:
         stamps = pd.to_datetime(text, format=form, errors="coerce", utc="%z" in self.pattern)
         if stamps.dt.tz is not None:
             stamps = stamps.dt.tz_localize(None)
+        if "%S" in form:  # pandas takes the 61st second, as C does, for the next minute's first
+            first = text.where(stamps.dt.second == 1).astype("string")
+            stamps = stamps.mask(first.str.contains(BEYOND).fillna(False).astype(bool))
         return stamps.astype("datetime64[us]")
 
     def write(self, stamps: Stamps) -> list[str]:
@@ -117,18 +136,19 @@ class StampFormat:
         def cell(found: re.Match[str]) -> str:
             directive = found[0]
             if directive in PADDED:
-                return f"{PADDED[directive](moment):0{2 if self.pad else 1}d}"
+                padded = self.pad_hour if directive in ("%H", "%I") else self.pad
+                return f"{PADDED[directive](moment):0{2 if padded else 1}d}"
             if directive == "%f":
                 return f"{moment.microsecond:06d}".ljust(9, "0")[: self.digits]
-            return self.offset if directive == "%z" else DIRECTIVES[directive](moment)
+            if directive == "%z":
+                return self.offset
+            case = self.noon if directive == "%p" else self.names
+            return CASES[case](DIRECTIVES[directive](moment))
 
         return re.sub(r"%[A-Za-z]", cell, self.pattern)
 
 
-def _has_offset(text: pd.Series, form: StampFormat) -> pd.Series:
-    """Cells with an offset in a column whose format has none: pandas refuses to mix the two."""
-    if "%z" in form.pattern:
-        return pd.Series(False, index=text.index)
+def _has_offset(text: pd.Series) -> pd.Series:
     return text.astype("string").str.contains(rf":\d\d(?:\.\d+)?(?:{OFFSET})$", regex=True).fillna(False).astype(bool)
 
 
@@ -167,18 +187,23 @@ def possible_formats(text: pd.Series) -> list[StampFormat]:
 def _fitting(filled: pd.Series) -> tuple[list[StampFormat], int]:
     """The formats that fit the most cells, and how many that are."""
     examples = {len(cell): cell for cell in _some(filled)}
-    longest_first = (examples[length] for length in sorted(examples, reverse=True))
-    patterns = next((found for found in map(_patterns, longest_first) if found), [])
-    formats = [_with_writing(pattern, filled) for pattern in patterns]
-    fitting = [int(each.parse(filled).notna().sum()) for each in formats]
-    most = max(fitting, default=0)
-    return [each for each, count in zip(formats, fitting, strict=True) if count == most], most
+    longest_first = (tuple(_patterns(examples[length])) for length in sorted(examples, reverse=True))
+    found: tuple[list[StampFormat], int] = ([], 0)
+    for patterns in dict.fromkeys(longest_first):
+        formats = [_with_writing(pattern, filled) for pattern in patterns]
+        fitting = [int(each.parse(filled).notna().sum()) for each in formats]
+        most = max(fitting, default=0)
+        if most > found[1]:
+            found = [each for each, count in zip(formats, fitting, strict=True) if count == most], most
+        if most >= FITTING * len(filled):
+            break
+    return found
 
 
 def _some(filled: pd.Series) -> list[str]:
     """A thousand cells, evenly chosen, and the last: enough to see how all are written, whatever their number."""
     step = max(1, len(filled) // 1000)
-    return [str(cell).strip() for cell in (*filled.iloc[::step], *filled.iloc[-1:])]
+    return [" ".join(str(cell).split()) for cell in (*filled.iloc[::step], *filled.iloc[-1:])]
 
 
 def _patterns(example: str) -> list[str]:
@@ -203,12 +228,30 @@ def _with_writing(pattern: str, text: pd.Series) -> StampFormat:
     decimals = (
         [len(found[1]) for cell in cells if (found := re.search(r"\.(\d+)(?:\D|$)", cell))] if "%f" in pattern else []
     )
+    written = "\n".join(cells)
+    date = _padded(re.sub(r"\d+:\S*", "", written))
+    hour = _padded(" ".join(re.findall(r"(?<![\d:])\d+(?=:)", written)))
     return StampFormat(
         pattern=pattern,
-        pad=not any(re.search(r"(?:^|[^\d:.])\d(?:\D|$)|\D\d:", cell) for cell in cells),
+        pad=next((known for known in (date, hour) if known is not None), True),
         offset=offset[1] if offset else "",
         digits=max(decimals, default=0),
+        pad_hour=next((known for known in (hour, date) if known is not None), True),
+        names=_case(r"[^\W\d_]{3,}", written) if re.search("%[aBb]", pattern) else "",
+        noon=_case(r"[AaPp][Mm]", written) if "%p" in pattern else "",
     )
+
+
+def _padded(text: str) -> bool | None:
+    """Whether numbers below 10 have a leading zero; None where there are none."""
+    if re.search(r"(?<!\d)\d(?!\d)", text):
+        return False
+    return True if re.search(r"(?<!\d)0\d(?!\d)", text) else None
+
+
+def _case(looks: str, text: str) -> Case:
+    words = "".join(re.findall(looks, text))
+    return "upper" if words.isupper() else "lower" if words.islower() else ""
 
 
 def looks_like_a_stamp(cell: str) -> bool:

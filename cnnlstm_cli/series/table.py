@@ -117,8 +117,8 @@ class Table:
             raise DataError(f"{self.name} needs mending, which --strict refuses: {found}. Mend the file first.")
 
     def _note(self, each: Mending) -> str:
-        place = f" (first at {self.stamp(each.first)})" if each.first is not None else ""
-        return f"mended: {each.count:,} {each.what}{place}"
+        first = each.first if each.first is None or isinstance(each.first, str) else self.stamp(each.first)
+        return f"mended: {each.count:,} {each.what}" + (f" (first at {first})" if first else "")
 
     def mended_counts(self) -> dict[str, int]:
         """What was mended, {what: how many}."""

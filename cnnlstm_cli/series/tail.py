@@ -3,6 +3,7 @@
 Sure means: the bytes cut out of the end begin with a whole record, every record in them has all its cells, times go up
 from the start of the file over samples in its middle to its end, and between start and end there are about as many rows
 as their times leave room for (so that these are neither several series, one after the other, nor years without a row).
+And no number there may have a mark for thousands.
 Where any of it is not sure, nothing is yielded, and the file is read from its start. Rows between the samples
 are not looked at: a text among numbers there is an error only to those who read everything.
 """
@@ -16,9 +17,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import CnnlstmError
 from cnnlstm_cli.series.frequency import Times
+from cnnlstm_cli.series.numerals import may_be_grouped
 from cnnlstm_cli.series.sheet import CsvReader, Sheet
 from cnnlstm_cli.series.timecolumn import TimeColumn, find_again
 
@@ -62,7 +66,7 @@ def _sure(
 ) -> Sheet | None:
     """The sheet of the last bytes of a file, None where something about it is not sure. Raises what is UNREADABLE."""
     end = _records(reader.source.piece(total - size, size), reader)
-    head = start[start.find(b"\n") + 1 :]
+    head = start.split(b"\n", reader.dialect.above + 1)[-1]
     if end is None:
         return None
     found = [head, *_probes(reader, len(start), total - size, size), end]
@@ -73,6 +77,8 @@ def _sure(
     if time.kind == "row":
         return tail
     sheets = [*(reader.part(piece).read(text) for piece in pieces[:-1]), tail]
+    if any(may_be_grouped(_together(sheets, column)) for column in tail.columns if tail.is_number(column)):
+        return None
     written = [find_again(sheet, time) for sheet in (sheets[0], tail)]
     if len({(column.kind, column.format and replace(column.format, offset="")) for column in written}) > 1:
         return None
@@ -81,6 +87,12 @@ def _sure(
     line = (len(head) + len(end)) / (head.count(b"\n") + end.count(b"\n"))
     between = (total - len(start) - len(end)) / line
     return tail if in_line(times, between) else None
+
+
+def _together(sheets: Sequence[Sheet], column: str) -> NDArray[np.float64]:
+    """The numbers of a column, NaN for texts."""
+    parts = [pd.to_numeric(sheet.frame[column], errors="coerce") for sheet in sheets]
+    return np.concatenate([part.to_numpy(dtype=np.float64) for part in parts])
 
 
 def _probes(reader: CsvReader, first: int, last: int, step: int) -> Iterator[bytes | None]:

@@ -12,8 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import DataError
+from cnnlstm_cli.series.numerals import shown
 from cnnlstm_cli.series.sheet import Sheet
-from cnnlstm_cli.series.stamps import StampFormat, decide, looks_like_a_stamp, named_format, possible_formats
+from cnnlstm_cli.series.stamps import FITTING, StampFormat, decide, looks_like_a_stamp, named_format, possible_formats
 
 Kind = Literal[
     "stamp", "date+hour", "date+time", "parts", "epoch s", "epoch ms", "epoch us", "epoch ns", "integer", "row"
@@ -36,6 +37,8 @@ TIMELIKE = (*TIMES, "month", "week", "quarter", "day", "period", "year", "q", "d
 # How many of a unit make a second. Epochs from 1973 to 2286 are told apart by their size.
 EPOCH_UNITS: dict[Kind, int] = {"epoch s": 1, "epoch ms": 10**3, "epoch us": 10**6, "epoch ns": 10**9}
 MINUTES = PARTS[4]
+LAST_SECOND = 253_402_300_800  # the first of the year 10,000
+INDEX = re.compile(r"(?:Unnamed: \d+)?")  # what pandas calls a data frame's index in a file, and once it has read that
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,12 @@ class TimeColumn:
             return self._parse_text(sheet, sheet.frame[self.names[0]])
         if self.kind in ("date+hour", "date+time"):
             return self._parse_date_and_clock(sheet)
-        numbers = [pd.Series(sheet.numbers(name)) for name in self.names]
         if self.kind == "integer":
-            return self._whole(sheet, numbers[0])
+            return sheet.whole_numbers(self.names[0])
+        numbers = [pd.Series(sheet.numbers(name)) for name in self.names]
         if self.kind in EPOCH_UNITS:
             seconds = numbers[0] / EPOCH_UNITS[self.kind]
+            self._refuse(sheet, ~(seconds.abs() < LAST_SECOND), numbers[0], "is no epoch")
             return (seconds * 1e6).round().astype("Int64").astype("datetime64[us]")
         return self._parse_parts(sheet, numbers)
 
@@ -82,6 +86,9 @@ class TimeColumn:
             text = text.astype("string").str.strip()
             stamps = self.format.parse(text)
         self._refuse(sheet, stamps.isna() & text.notna(), text, f"does not follow {self.format.pattern}")
+        if "%y" in self.format.pattern:  # 68 is taken for 2068, 69 for 1969
+            apart = stamps.dropna().dt.year.diff().abs() > 50
+            self._refuse(sheet, apart.reindex(stamps.index), text, "may be of another century: years need four digits")
         return stamps
 
     def _parse_date_and_clock(self, sheet: Sheet) -> pd.Series:
@@ -109,16 +116,12 @@ class TimeColumn:
         self._refuse(sheet, stamps.isna() & filled, numbers[0], "is part of no date")
         return stamps
 
-    def _whole(self, sheet: Sheet, numbers: pd.Series) -> pd.Series:
-        self._refuse(sheet, numbers % 1 != 0, numbers, "is no whole number")
-        return numbers.astype("Int64")
-
     def _refuse(self, sheet: Sheet, bad: pd.Series, cells: pd.Series, why: str, column: int = 0) -> None:
         bad = bad.fillna(False).astype(bool) & cells.notna()
         if bad.any():
             row = int(np.flatnonzero(bad.to_numpy())[0])
             raise DataError(
-                f"{sheet.place(row)}, column {self.names[column]!r}: {cells.iloc[row]!r} {why} "
+                f"{sheet.place(row)}, column {self.names[column]!r}: {shown(cells.iloc[row])} {why} "
                 f"({int(bad.sum())} such cells). Mend them, or name another time column with --time."
             )
 
@@ -176,8 +179,15 @@ def find_time(
     if id_column is not None:  # one series after the other, as they are stored or not
         ordered = sheet.frame.sort_values(id_column, kind="stable")
         sheet = replace(sheet, frame=ordered.drop(columns=id_column))
-    found = _parts(sheet) or _epoch(sheet, sheet.columns) or _integer(sheet, sheet.columns[:1], anyname=True)
-    return found or _integer(sheet, sheet.columns, anyname=False) or _no_column(sheet)
+    return _parts(sheet) or _epoch(sheet, sheet.columns) or _counter(sheet) or _no_column(sheet)
+
+
+def _counter(sheet: Sheet) -> TimeColumn | None:
+    """The first column, or another with a name to match; pandas' index only where there is no other."""
+    first, others = sheet.columns[:1], sheet.columns[1:]
+    if INDEX.fullmatch(first[0]):
+        return _integer(sheet, others, anyname=False) or _integer(sheet, first, anyname=True)
+    return _integer(sheet, first, anyname=True) or _integer(sheet, others, anyname=False)
 
 
 def _no_column(sheet: Sheet) -> TimeColumn:
@@ -189,9 +199,9 @@ def _no_column(sheet: Sheet) -> TimeColumn:
         stamps = sum(looks_like_a_stamp(str(cell)) for cell in cells.head(100))
         if _plain(column) in TIMELIKE or 2 * stamps > min(100, len(cells)):
             raise DataError(
-                f"{sheet.name}: column {column!r} looks like the time, but its cells, like {cells.iloc[0]!r}, follow "
-                "no one way of writing that is known. Say how with --time-format, write ISO stamps (2024-12-31 23:00), "
-                "or name another column with --time."
+                f"{sheet.name}: column {column!r} looks like the time, but its cells, like {shown(cells.iloc[0])}, "
+                "follow no one way of writing that is known. Say how with --time-format, write ISO stamps "
+                "(2024-12-31 23:00), or name another column with --time."
             )
     return TimeColumn("row")
 
@@ -226,7 +236,8 @@ def _named_time(sheet: Sheet, named: list[str], time_format: str | None) -> Time
             sheet, named
         )
     # whoever names the time need not have sorted it, nor have each time only once
-    counted = replace(sheet, frame=sheet.frame.drop_duplicates(first).sort_values(first, kind="stable"))
+    frame = sheet.frame.drop_duplicates(first).sort_values(first, kind="stable", key=_numeric)
+    counted = replace(sheet, frame=frame)
     return (
         _epoch(counted, named)
         or _year(counted, first)
@@ -237,10 +248,10 @@ def _named_time(sheet: Sheet, named: list[str], time_format: str | None) -> Time
 
 def _no_time(sheet: Sheet, named: list[str]) -> TimeColumn:
     cell = sheet.frame[named[0]].dropna()
-    example = f", for example {str(cell.iloc[0])!r}" if len(cell) else ""
+    example = f", for example {shown(str(cell.iloc[0]))}" if len(cell) else ""
     raise DataError(
-        f"{sheet.name}: column {', '.join(map(repr, named))} holds no stamps, epochs or whole numbers{example}. "
-        "Name the time column with --time and, if need be, how it is written with --time-format."
+        f"{sheet.name}: column {', '.join(map(repr, named))} holds no stamps, epochs or whole numbers that all are "
+        f"written in one way{example}. Name the time column with --time, or how it is written with --time-format."
     )
 
 
@@ -286,28 +297,47 @@ def _parts(sheet: Sheet, positional: bool = False) -> TimeColumn | None:
         by_name = {_plain(name): name for name in reversed(sheet.columns)}
         found = [next((by_name[alias] for alias in aliases if alias in by_name), None) for aliases in PARTS]
         names = [name for name in found[: found.index(None) if None in found else None] if name is not None]
-    if not names or not all(sheet.is_number(name) for name in names):
+    if not names or any(_numbers(sheet, name) is None for name in names):
         return None
-    years = sheet.frame[names[0]]
-    if not years.between(1000, 3000).all() or (len(names) == 1 and not _year(sheet, names[0])):
+    years = _numbers(sheet, names[0])
+    if years is None or not years.between(1000, 3000).all() or (len(names) == 1 and not _year(sheet, names[0])):
         return None
     return TimeColumn("parts", tuple(names))
 
 
 def _year(sheet: Sheet, name: str) -> TimeColumn | None:
     """A column of years alone is the time only when the years go on from row to row."""
-    years = sheet.frame[name]
-    looks = sheet.is_number(name) and years.between(1000, 3000).all() and _goes_one_way(years)
+    years = _numbers(sheet, name)
+    looks = years is not None and years.between(1000, 3000).all() and _goes_one_way(years)
     return TimeColumn("parts", (name,)) if looks and _plain(name) in PARTS[0] else None
+
+
+def _numbers(sheet: Sheet, name: str) -> pd.Series | None:
+    """The finite numbers of a column, where nine in ten of its filled cells are some; None for other columns.
+
+    A stray cell is thus no reason not to see the times around it: reading them names it.
+    """
+    cells = sheet.frame[name].dropna()
+    if pd.api.types.is_bool_dtype(cells.dtype):
+        return None
+    numbers = _numeric(cells)
+    numbers = numbers[np.isfinite(numbers)]
+    return numbers if len(numbers) and len(numbers) >= FITTING * len(cells) else None
+
+
+def _numeric(cells: pd.Series) -> pd.Series:
+    numbers: pd.Series = pd.to_numeric(cells, errors="coerce")
+    return numbers
 
 
 def _epoch(sheet: Sheet, names: Sequence[str]) -> TimeColumn | None:
     for name in names:
-        if not sheet.is_number(name) or not (_plain(name) in TIMES or name == sheet.columns[0]):
+        cells = _numbers(sheet, name) if _plain(name) in TIMES or name == sheet.columns[0] else None
+        if cells is None:
             continue
-        cells = sheet.frame[name].dropna()
         for kind, per_second in EPOCH_UNITS.items():
-            if len(cells) and cells.between(1e8 * per_second, 1e10 * per_second).all() and _goes_one_way(cells):
+            millionths = cells * 1e6 // per_second  # what stamps are held in: finer steps are none of an epoch
+            if cells.between(1e8 * per_second, 1e10 * per_second).all() and _goes_one_way(millionths):
                 return TimeColumn(kind, (name,))
     return None
 
@@ -315,18 +345,18 @@ def _epoch(sheet: Sheet, names: Sequence[str]) -> TimeColumn | None:
 def _integer(sheet: Sheet, names: Sequence[str], anyname: bool) -> TimeColumn | None:
     """A column of whole numbers that counts up (or down), with a name to match or by one and the same step."""
     for name in names:
-        if not sheet.is_number(name) or not (anyname or _plain(name) in STEPS + TIMES):
+        known = _plain(name) in STEPS + TIMES
+        cells = _numbers(sheet, name) if known or anyname else None
+        if cells is None or len(sheet.columns) < 2 or (cells % 1 == 0).mean() < FITTING or not _goes_one_way(cells):
             continue
-        cells = sheet.frame[name].dropna()
-        counts = len(cells) > 1 and (cells % 1 == 0).all() and _goes_one_way(cells) and len(sheet.columns) > 1
-        if counts and (_plain(name) in STEPS + TIMES or cells.diff().value_counts(normalize=True).iloc[0] > 0.9):
+        if known or np.unique(np.diff(cells), return_counts=True)[1].max() > FITTING * (len(cells) - 1):
             return TimeColumn("integer", (name,))
     return None
 
 
 def _goes_one_way(cells: pd.Series) -> bool:
     """Nearly every row is above the last (or below: newest first); many series in one file start over now and then."""
-    steps = np.diff(cells.to_numpy(dtype=np.float64))
+    steps = np.diff(cells.to_numpy(dtype=None if pd.api.types.is_signed_integer_dtype(cells.dtype) else np.float64))
     return len(steps) > 0 and max(float((steps > 0).mean()), float((steps < 0).mean())) >= 0.9
 
 
