@@ -40,7 +40,7 @@ while not ended.is_set():
     made = run.predict(sys.argv[1]).to_csv()
     assert forecasts.setdefault(run.record.version, made) == made
     reads += 1
-    ended.wait(0.02)
+    ended.wait(0.05)
 print(reads, len(forecasts))
 """
 

@@ -17,7 +17,7 @@ from cnnlstm_cli.runs.directory import RunDirectory
 from tests import SAMPLES
 from tests.command import command
 
-TRAIN = ("train", SAMPLES / "air_passengers.csv", "--set", "train.epochs=100", "--set", "train.patience=9")
+TRAIN = ("train", SAMPLES / "air_passengers.csv", "--set", "train.epochs=60", "--set", "train.patience=9")
 
 
 def weights(run: Path) -> list[np.ndarray]:
@@ -37,9 +37,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
-def interrupted(run: Path, kept: str, how: signal.Signals) -> tuple[int, str]:
+def interrupted(run: Path, kept: str, how: signal.Signals, *options: str) -> tuple[int, str]:
     """A training that gets the signal once it has kept that file: its exit code and what it said."""
-    arguments = [sys.executable, "-m", "cnnlstm_cli", *map(str, TRAIN), "--run", str(run)]
+    arguments = [sys.executable, "-m", "cnnlstm_cli", *map(str, TRAIN), "--run", str(run), *options]
     with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as training:
         assert _until(lambda: (run / "checkpoint" / kept).exists() or training.poll() is not None)
         training.send_signal(how)
@@ -55,11 +55,12 @@ def _until(happened: Callable[[], bool]) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kept", ["race-1.npz", "refit-0.npz"])
-def test_killed_and_resumed_it_publishes_the_same_weights(whole: Path, tmp_path: Path, kept: str) -> None:
+def test_killed_and_resumed_it_publishes_the_same_weights(whole: Path, tmp_path: Path) -> None:
+    """Killed in the race, and then again in the training on all rows."""
     run = tmp_path / "run"
-    assert interrupted(run, kept, signal.SIGKILL)[0] == -signal.SIGKILL
-    assert not (run / "current").exists()
+    for kept, options in (("race-1.npz", ()), ("refit-0.npz", ("--resume",))):
+        assert interrupted(run, kept, signal.SIGKILL, *options)[0] == -signal.SIGKILL
+        assert not (run / "current").exists()
     done = command(*TRAIN, "--run", run, "--resume")
     assert done.returncode == 0
     assert "resume: where the interrupted training was cut off\n" in done.stderr

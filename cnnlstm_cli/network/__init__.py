@@ -35,6 +35,7 @@ def quiet() -> Iterator[None]:
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # after the import: errors only through exceptions
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # fit.py and export.py speak TensorFlow
+os.environ.setdefault("TF2ONNX_CATCH_ERRORS", "FALSE")  # or it copies the graph before every step
 
 with quiet():
     import tensorflow as tf  # noqa: F401
