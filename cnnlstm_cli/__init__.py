@@ -22,10 +22,22 @@ if TYPE_CHECKING:
     from cnnlstm_cli.errors import CnnlstmError
     from cnnlstm_cli.forecast import Run, predict
     from cnnlstm_cli.inspection import inspect
+    from cnnlstm_cli.sampling import sample
     from cnnlstm_cli.scoring import score
     from cnnlstm_cli.training import train
 
-__all__ = ["Backtest", "CnnlstmError", "Run", "__version__", "backtest", "inspect", "predict", "score", "train"]
+__all__ = [
+    "Backtest",
+    "CnnlstmError",
+    "Run",
+    "__version__",
+    "backtest",
+    "inspect",
+    "predict",
+    "sample",
+    "score",
+    "train",
+]
 
 HOMES = {
     "Backtest": "backtesting",
@@ -34,6 +46,7 @@ HOMES = {
     "backtest": "backtesting",
     "inspect": "inspection",
     "predict": "forecast",
+    "sample": "sampling",
     "score": "scoring",
     "train": "training",
 }

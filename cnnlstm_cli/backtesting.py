@@ -17,8 +17,9 @@ from cnnlstm_cli.candidate import Watcher
 from cnnlstm_cli.config import Options, spec_from
 from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.evaluation.judge import Judge
-from cnnlstm_cli.evaluation.scores import Actuals, By, Numbers, Scores, score, score_by
+from cnnlstm_cli.evaluation.scores import NONE, Actuals, By, Numbers, Pairs, Scores, score, score_by
 from cnnlstm_cli.forecast import Run, rounded
+from cnnlstm_cli.intervals import gathered, model_ends, naive_ends, naive_name, thinned
 from cnnlstm_cli.planning import lay_windows, settle
 from cnnlstm_cli.runs.directory import RunDirectory
 from cnnlstm_cli.series.reader import Data, read_history, read_training
@@ -46,6 +47,7 @@ class Backtest:
     origins    (m,) the last row known of each window, a row of the table
     came       what came in the m windows, and the scale of its metrics
     forecasts  of the model and of each baseline, (m, H) in units of the data
+    ends       the intervals of those that have some: level in percent -> lower and upper, as the forecasts
     folds      how many models were used
     lookback   rows the model sees
     notes      what the user should be told
@@ -55,6 +57,7 @@ class Backtest:
     origins: Index
     came: Actuals
     forecasts: Mapping[str, Numbers]
+    ends: Mapping[str, Pairs]
     folds: int
     lookback: int
     notes: tuple[str, ...] = ()
@@ -67,7 +70,10 @@ class Backtest:
     def scores(self) -> Scores:
         """Metrics of each forecaster; mae and rmse in `unit`."""
         several = len(self.table.schema.targets) > 1
-        return {name: score(made, self.came, deviations=several) for name, made in self.forecasts.items()}
+        return {
+            name: score(made, self.came, deviations=several, ends=self.ends.get(name, NONE))
+            for name, made in self.forecasts.items()
+        }
 
     def scores_by(self, by: By) -> dict[str, Scores]:
         """The same of each target, series or step: name -> forecaster -> metrics."""
@@ -76,7 +82,8 @@ class Backtest:
             raise UsageError("--by id: there is one series. Name the column that tells many apart with --id.")
         found: dict[str, Scores] = {}
         for name, made in self.forecasts.items():
-            for part, metrics in score_by(by, made, self.came, schema.targets, self.table.ids).items():
+            ends = self.ends.get(name, NONE)
+            for part, metrics in score_by(by, made, self.came, schema.targets, self.table.ids, ends).items():
                 found.setdefault(part, {})[name] = metrics
         return found
 
@@ -212,6 +219,7 @@ class _Trial:
     origins: Index
     came: Actuals
     forecasts: dict[str, Numbers]
+    ends: dict[str, Pairs]
 
 
 @dataclass(frozen=True)
@@ -260,10 +268,17 @@ class _Part:
                 f"{self.table.name}: no origin to forecast from: none has {run.record.lookback} rows without a hole "
                 f"before it and {run.record.horizon} after. Give at least {needed} rows, or another --from."
             )
-        judge = Judge.of(self.table, self.past, self.fitted, windows, self.seasons, self.known_windows(run))
-        forecasts = {"model": judge.model(run.judged(windows)), **dict(judge.baselines())}
+        known = self.known_windows(run)
+        judge = Judge.of(self.table, self.past, self.fitted, windows, self.seasons, known)
+        scaled = run.judged(windows)
+        forecasts = {"model": judge.model(scaled), **dict(judge.baselines())}
+        naive = naive_name(self.seasons)
+        ends = {"model": model_ends(run, judge, scaled)}
+        if len(known.training):
+            learnt = Judge.of(self.past, self.past, self.fitted, thinned(known), self.seasons, known)
+            ends[naive] = naive_ends(learnt, judge, forecasts[naive], run.levels())
         origins = windows.validation % len(self.table.values) + windows.lookback - 1
-        return _Trial(origins, judge.came, forecasts)
+        return _Trial(origins, judge.came, forecasts, ends)
 
 
 def _left_out(trial: _Trial, part: _Part, stride: int) -> list[str]:
@@ -287,6 +302,7 @@ def _gathered(table: Table, trials: Sequence[_Trial], lookback: int, notes: list
         origins=np.concatenate([trial.origins for trial in trials]),
         came=Actuals.joined([trial.came for trial in trials]),
         forecasts={name: np.concatenate([trial.forecasts[name] for trial in trials]) for name in names},
+        ends=gathered([trial.ends for trial in trials]),
         folds=len(trials),
         lookback=lookback,
         notes=tuple(dict.fromkeys(notes)),

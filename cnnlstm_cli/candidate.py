@@ -15,19 +15,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnnlstm_cli import __version__
 from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.evaluation import ridge
+from cnnlstm_cli.evaluation.conformal import Intervals, difficulty_of
 from cnnlstm_cli.evaluation.drift import spans_of
+from cnnlstm_cli.evaluation.paths import whole_windows
 from cnnlstm_cli.evaluation.scores import Numbers, score, score_by
 from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.planning import Task
 from cnnlstm_cli.runs.atomic import writing_to
 from cnnlstm_cli.runs.record import Record
+from cnnlstm_cli.series.windows import apart
 from cnnlstm_cli.specs import REGULARISED, ModelSpec
 
 if TYPE_CHECKING:
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("keras", "numpy", "onnx", "onnxruntime", "pandas", "tensorflow", "tf2onnx")
 CHECKED = 256  # validation windows that a version forecasts before it is published
-Networks: TypeAlias = Sequence[tuple[ModelSpec, Path]]  # each with the file of its weights
+FEWEST_APART = 20  # validation windows beside each other; fewer tell less of errors than those of an older version do
 WORSE, SLACK = 2.0, 0.1  # times the error of before, and deviations beside, at which something went wrong
 
 
@@ -61,19 +65,32 @@ class Watcher:
 
 
 @dataclass(frozen=True)
+class Begun:
+    """Networks that have learnt before: those of a version, each with the file of its weights."""
+
+    version: Run
+    networks: Sequence[tuple[ModelSpec, Path]]
+
+    @property
+    def name(self) -> str:
+        """The version's."""
+        return self.version.folder.name
+
+
+@dataclass(frozen=True)
 class Candidate:
     """Networks that were trained without the validation rows, and what is averaged chosen on them.
 
     task         its specification is that of the best of them
     started      when work on it began, by `perf_counter`
-    origin       the version whose networks it went on with
+    begun        the networks it went on with
     checkpoints  the folder that its trainings are kept in
     """
 
     task: Task
     raced: Race
     started: float
-    origin: str | None = None
+    begun: Begun | None = None
     checkpoints: Path | None = None
 
     @cached_property
@@ -95,6 +112,9 @@ class Candidate:
             "error_by_target": {name: scores["mae"] for name, scores in by_target.items()},
             "error_by_step": np.nanmean(np.abs(forecast - came.values) / came.scale[:, None], axis=0).round(6).tolist(),
             "seen": self._seen(),
+            "intervals": {
+                target: each.to_dict() for target, each in zip(table.schema.targets, self.intervals, strict=True)
+            },
             "epochs": {"run": len(best.history), "best": best.best, "interrupted": raced.interrupted},
             "members": [_member_facts(member) | {"kept": member in raced.kept} for member in raced.trained],
             "linear": raced.linear,
@@ -113,7 +133,7 @@ class Candidate:
             "command": shlex.join(sys.argv),
             "python": platform.python_version(),
             "packages": packages(),
-            "warm_start": self.origin,
+            "warm_start": self.begun.name if self.begun else None,
         }
 
     def _seen(self) -> list[dict[str, list[float]]]:
@@ -122,6 +142,43 @@ class Candidate:
         spans = zip(fitted, table.offsets, table.offsets[1:], strict=False)
         scaled = np.concatenate([scaler.transform(table.values[start:end]) for scaler, start, end in spans])
         return spans_of(scaled, table.offsets, self.task.windows.lookback)
+
+    @cached_property
+    def intervals(self) -> list[Intervals]:
+        """Of each target, calibrated on the validation rows: see `evaluation.conformal`."""
+        if self._older:
+            return self._older.intervals
+        task, found = self.task, []
+        for k in range(len(task.table.schema.targets)):
+            own = task.judge.came.column == k
+            if not own.any():  # of one that has no window there the others tell
+                own = np.ones_like(own)
+            starts = task.windows.validation[own]
+            found.append(Intervals.calibrated(self._measured[own], task.spec.train.levels, starts))
+        return found
+
+    @cached_property
+    def errors(self) -> NDArray[np.float32]:
+        """(n, H, targets), of whole windows of the validation rows: see `evaluation.paths`."""
+        if self._older:
+            return self._older.errors
+        column, row = np.divmod(self.task.windows.validation, len(self.task.table.values))
+        profile = np.stack([each.profile for each in self.intervals])
+        return whole_windows(self._measured / profile[column], column, row)
+
+    @cached_property
+    def _older(self) -> Run | None:
+        """The version it went on from, where its intervals rest on more than a few new rows would."""
+        windows, older = self.task.windows, self.begun and self.begun.version
+        few = int(apart(windows.validation, windows.horizon).max()) + 1 < FEWEST_APART
+        return older if older and few and older.levels() == tuple(sorted(self.task.spec.train.levels)) else None
+
+    @cached_property
+    def _measured(self) -> Numbers:
+        """(m, H) errors on the validation rows, in units of difficulty."""
+        came = self.task.judge.came
+        hard = difficulty_of(self.task.windows, self.task.spec.data.season)
+        return (came.values - self.forecast) / came.scale[:, None] / hard
 
     def record(self, version: str, network: bytes, facts: Mapping[str, Any]) -> Record:
         """What run.json holds of it, with `facts` beside its own."""
@@ -143,9 +200,9 @@ class Candidate:
 
 
 def compete(
-    task: Task, watcher: Watcher, started: float, networks: Networks = (), checkpoints: Path | None = None
+    task: Task, watcher: Watcher, started: float, begun: Begun | None = None, checkpoints: Path | None = None
 ) -> Candidate:
-    """Train the networks, or go on with those given, and choose among them.
+    """Train the networks, or go on with those that have begun, and choose among them.
 
     Raises KeyboardInterrupt, or DataError when a loss is not finite, OutputError when a checkpoint can't be written.
     """
@@ -157,14 +214,14 @@ def compete(
             f"training needs {error.name}, which is not installed here. pip install {error.name}"
         ) from None
     windows = task.fitting(task.windows)
-    train = (continued if networks else settled)(task.spec.train, len(windows.training))
+    train = (continued if begun else settled)(task.spec.train, len(windows.training))
+    networks = begun.networks if begun else ()
     with writing_to(checkpoints or Path()):
         raced = race(
             task.spec.model, windows, train, task.judge.linear, watcher, begun=networks, checkpoints=checkpoints
         )
     spec = replace(task.spec, model=raced.trained[0].spec, train=train)
-    origin = networks[0][1].parent.parent.name if networks else None
-    return Candidate(replace(task, spec=spec), raced, started, origin, checkpoints)
+    return Candidate(replace(task, spec=spec), raced, started, begun, checkpoints)
 
 
 def write(candidate: Candidate, folder: Path, watcher: Watcher, facts: Mapping[str, Any]) -> Record:
@@ -186,6 +243,7 @@ def write(candidate: Candidate, folder: Path, watcher: Watcher, facts: Mapping[s
             member.model.save(folder / "members" / f"{number}.keras")
         parity = export(network, folder / "model.onnx")
         graph = (folder / "model.onnx").read_bytes()
+        np.save(folder / "errors.npy", candidate.errors, allow_pickle=False)
         (folder / "history.csv").write_text(_losses(candidate.raced.trained), encoding="utf-8")
         version = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{hashlib.sha256(graph).hexdigest()[:8]}"
         made = {"refitted": refitted, "parity": parity, "parameters": network.count_params(), **facts}

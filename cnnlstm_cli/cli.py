@@ -9,33 +9,9 @@ from typing import Annotated, Literal
 import typer
 
 from cnnlstm_cli import __version__
+from cnnlstm_cli import options as opt
 from cnnlstm_cli.config import settings_from
 from cnnlstm_cli.errors import DriftError, OutputError, UsageError
-from cnnlstm_cli.options import (
-    Config,
-    Data,
-    Freq,
-    Horizon,
-    Id,
-    Jobs,
-    Json,
-    Lookback,
-    Members,
-    Preset,
-    Quiet,
-    RunPath,
-    Season,
-    Seed,
-    Set,
-    Strict,
-    Target,
-    Time,
-    TimeFormat,
-    TimeLimit,
-    Validation,
-    Verbose,
-    named,
-)
 from cnnlstm_cli.render.answer import answer, report
 from cnnlstm_cli.render.messages import Messages
 
@@ -68,25 +44,27 @@ def _common(
 
 @app.command()
 def train(
-    data: Data,
-    run: RunPath,
-    target: Target = None,
-    time: Time = None,
-    time_format: TimeFormat = None,
-    id: Id = None,  # noqa: A002
-    horizon: Horizon = None,
-    lookback: Lookback = None,
-    season: Season = None,
-    freq: Freq = None,
-    validation: Validation = None,
-    strict: Strict = False,
-    preset: Preset = None,
-    members: Members = None,
-    jobs: Jobs = None,
-    time_limit: TimeLimit = None,
-    seed: Seed = None,
-    set_: Set = None,
-    config: Config = None,
+    data: opt.Data,
+    run: opt.RunPath,
+    target: opt.Target = None,
+    time: opt.Time = None,
+    time_format: opt.TimeFormat = None,
+    id: opt.Id = None,  # noqa: A002
+    horizon: opt.Horizon = None,
+    lookback: opt.Lookback = None,
+    season: opt.Season = None,
+    freq: opt.Freq = None,
+    validation: opt.Validation = None,
+    lower: opt.Lower = None,
+    strict: opt.Strict = False,
+    preset: opt.Preset = None,
+    members: opt.Members = None,
+    jobs: opt.Jobs = None,
+    time_limit: opt.TimeLimit = None,
+    levels: opt.Levels = None,
+    seed: opt.Seed = None,
+    set_: opt.Set = None,
+    config: opt.Config = None,
     only_if_better: Annotated[
         bool,
         typer.Option("--only-if-better", help="Publish only what forecasts better than what is published."),
@@ -100,9 +78,9 @@ def train(
     keep_interrupted: Annotated[
         bool, typer.Option("--keep-interrupted", help="On Ctrl-C publish the best weights so far, without asking.")
     ] = False,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
 ) -> None:
     """Train a network on DATA and publish it in a run directory.
 
@@ -111,7 +89,7 @@ def train(
     cnnlstm train bike_hour.csv --run runs/bike --target cnt --horizon 48
     cnnlstm train demand.csv --run runs/demand --only-if-better -q    # in a crontab
     """
-    options = named(locals())
+    options = opt.named(locals())
     from cnnlstm_cli import training
     from cnnlstm_cli.inspection import record_facts
     from cnnlstm_cli.render.progress import TerminalWatcher
@@ -138,10 +116,17 @@ def train(
 
 @app.command()
 def predict(
-    data: Data,
-    run: RunPath,
+    data: opt.Data,
+    run: opt.RunPath,
     horizon: Annotated[
         int | None, typer.Option("-H", "--horizon", metavar="N", help="Fewer steps than the run was trained for.")
+    ] = None,
+    levels: Annotated[
+        str | None, typer.Option(metavar="80,95", help="Intervals to write beside the forecast, in percent.")
+    ] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Write so many courses that may come, with column sample, not the forecast."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write there, not to standard output.")
@@ -156,8 +141,8 @@ def predict(
     ] = "plain",
     version_id: Annotated[str | None, typer.Option(metavar="ID", help="An older version of the run.")] = None,
     log: Annotated[bool, typer.Option("--log", help="Keep it in the run as well, for `cnnlstm score`.")] = False,
-    strict: Strict = False,
-    quiet: Quiet = False,
+    strict: opt.Strict = False,
+    quiet: opt.Quiet = False,
 ) -> None:
     """Forecast the steps after the last row of DATA, as CSV.
 
@@ -167,17 +152,27 @@ def predict(
     """
     from cnnlstm_cli.forecast import Run
     from cnnlstm_cli.render.output import write_forecast
+    from cnnlstm_cli.sampling import paths_of
 
+    if samples is not None and levels:
+        raise UsageError("--samples writes courses, --levels the ends of intervals. Take one of them at a time.")
     if output and str(output) != "-":
         _refuse_to_write(output, data, run)
     opened = Run.open(run, version_id)
+    wanted = opened.levels(opt.levels_of(levels)) if levels else ()
     made = opened.forecast(data, horizon, strict)
     if log:
         from cnnlstm_cli import scoring
 
         scoring.log(opened, made)
     Messages(quiet).say(*made.table.notes(), *made.notes)
-    content = write_forecast(made, format, long=long, header=not no_header, as_input=dialect == "input")
+    if samples is None:
+        frame = made.frame(written=True, levels=wanted)
+    else:
+        frame = paths_of(opened, made, samples, written=True)
+    content = write_forecast(
+        frame, made.table, format, wanted, long=long, header=not no_header, as_input=dialect == "input"
+    )
     if output is None or str(output) == "-":
         answer(content)
     else:
@@ -188,7 +183,7 @@ def predict(
 
 @app.command()
 def backtest(
-    data: Data,
+    data: opt.Data,
     run: Annotated[
         Path | None,
         typer.Option("--run", metavar="DIR", help="Score this run as it is. Default: train anew for each fold."),
@@ -208,26 +203,28 @@ def backtest(
         Literal["target", "id", "step"] | None, typer.Option(help="Scores of each, not of all together.")
     ] = None,
     forecasts: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every forecast there, as CSV.")] = None,
-    target: Target = None,
-    time: Time = None,
-    time_format: TimeFormat = None,
-    id: Id = None,  # noqa: A002
-    horizon: Horizon = None,
-    lookback: Lookback = None,
-    season: Season = None,
-    freq: Freq = None,
-    validation: Validation = None,
-    strict: Strict = False,
-    preset: Preset = None,
-    members: Members = None,
-    jobs: Jobs = None,
-    time_limit: TimeLimit = None,
-    seed: Seed = None,
-    set_: Set = None,
-    config: Config = None,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
+    target: opt.Target = None,
+    time: opt.Time = None,
+    time_format: opt.TimeFormat = None,
+    id: opt.Id = None,  # noqa: A002
+    horizon: opt.Horizon = None,
+    lookback: opt.Lookback = None,
+    season: opt.Season = None,
+    freq: opt.Freq = None,
+    validation: opt.Validation = None,
+    lower: opt.Lower = None,
+    strict: opt.Strict = False,
+    preset: opt.Preset = None,
+    members: opt.Members = None,
+    jobs: opt.Jobs = None,
+    time_limit: opt.TimeLimit = None,
+    levels: opt.Levels = None,
+    seed: opt.Seed = None,
+    set_: opt.Set = None,
+    config: opt.Config = None,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
 ) -> None:
     """Forecast at past times as if nothing after were known; score it beside the baselines.
 
@@ -237,7 +234,7 @@ def backtest(
     cnnlstm backtest demand.csv
     cnnlstm backtest demand.csv --run runs/demand --from 2026-01-31 --by step
     """
-    options = named(locals())
+    options = opt.named(locals())
     from cnnlstm_cli import backtesting
     from cnnlstm_cli.render.output import forecast_csv
     from cnnlstm_cli.render.progress import TerminalWatcher
@@ -273,13 +270,13 @@ def backtest(
 @app.command()
 def score(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The run directory.")],
-    data: Data,
+    data: opt.Data,
     last: Annotated[int | None, typer.Option(metavar="N", help="Only the newest N rows of each series.")] = None,
     fail_on_drift: Annotated[
         bool, typer.Option("--fail-on-drift", help="Exit with 3 when rows or errors have drifted.")
     ] = False,
-    json: Json = False,
-    quiet: Quiet = False,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
 ) -> None:
     """Score logged forecasts on what has come since, and see whether the data drift.
 
@@ -305,7 +302,7 @@ def score(
 def rollback(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The run directory.")],
     version: Annotated[str | None, typer.Argument(metavar="VERSION", help="Default: the one before.")] = None,
-    quiet: Quiet = False,
+    quiet: opt.Quiet = False,
 ) -> None:
     """Publish an older version of a run again.
 
@@ -330,17 +327,18 @@ def inspect(
     ] = None,
     options: Annotated[bool, typer.Option("--options", help="List every setting that train --set takes.")] = False,
     versions: Annotated[bool, typer.Option("--versions", help="List a run's versions, with their scores.")] = False,
-    target: Target = None,
-    time: Time = None,
-    time_format: TimeFormat = None,
-    id: Id = None,  # noqa: A002
-    horizon: Horizon = None,
-    lookback: Lookback = None,
-    season: Season = None,
-    freq: Freq = None,
-    validation: Validation = None,
-    strict: Strict = False,
-    json: Json = False,
+    target: opt.Target = None,
+    time: opt.Time = None,
+    time_format: opt.TimeFormat = None,
+    id: opt.Id = None,  # noqa: A002
+    horizon: opt.Horizon = None,
+    lookback: opt.Lookback = None,
+    season: opt.Season = None,
+    freq: opt.Freq = None,
+    validation: opt.Validation = None,
+    lower: opt.Lower = None,
+    strict: opt.Strict = False,
+    json: opt.Json = False,
 ) -> None:
     """Show what a run holds, or what train would make of a CSV file.
 
@@ -352,7 +350,7 @@ def inspect(
     cnnlstm inspect demand.csv --json
     cnnlstm inspect --options
     """
-    given = named(locals())
+    given = opt.named(locals())
     from cnnlstm_cli import inspection
 
     if options:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import numbers
 import sys
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -66,14 +67,16 @@ class Options(TypedDict, total=False):
     lookback: int
     horizon: int
     validation: int | float
+    lower: float
     strict: bool
     members: int
     jobs: int
     time_limit: float
+    levels: Sequence[float]
     seed: int
 
 
-TRAIN_OPTIONS = ("members", "jobs", "time_limit", "seed")
+TRAIN_OPTIONS = ("members", "jobs", "time_limit", "levels", "seed")
 
 
 # Settings that lie under the user's own. Both published networks put right: the last Dense layer is applied, and its
@@ -106,12 +109,16 @@ def spec_from(options: Options, settings: Mapping[str, Any] | None = None, prese
     tables: dict[str, Any] = {name: dict(keys) for name, keys in PRESETS[preset].items()}
     for name, keys in (settings or {}).items():
         tables[name] = {**tables.get(name, {}), **keys} if isinstance(keys, Mapping) else keys
-    given: dict[str, Any] = {key: value for key, value in options.items() if value not in (None, [], ())}
+    given: dict[str, Any] = {key: each for key, each in options.items() if not (each is None or _is_empty(each))}
     of_training = {key: given.pop(key) for key in TRAIN_OPTIONS if key in given}
     if of_training:
         tables["train"] = {**tables.get("train", {}), **of_training}
     tables["data"] = {**tables.get("data", {}), **given}
     return Spec.from_dict(tables)
+
+
+def _is_empty(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and not value
 
 
 def all_settings() -> list[dict[str, str]]:
@@ -124,13 +131,19 @@ def all_settings() -> list[dict[str, str]]:
             {
                 "key": f"{table}.{each.name}",
                 "values": _values(hints[each.name], each),
-                "default": "found" if each.default is None else str(each.default).lower(),
+                "default": _default(each.default),
                 "help": each.metadata["help"],
                 "source": each.metadata["source"],
             }
             for each in dataclasses.fields(spec)
         ]
     return found
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(f"{each:g}" for each in value)
+    return "found" if value is None else str(value).lower()
 
 
 def _values(hint: Any, field: dataclasses.Field[Any]) -> str:
@@ -203,6 +216,8 @@ def _value(key: str, value: Any, hint: Any, field: dataclasses.Field[Any]) -> An
         items = list(value) if isinstance(value, (list, tuple)) else [value]
         return tuple(_value(key, item, typing.get_args(hint)[0], field) for item in items)
     wanted = [kind for kind in (kinds or (hint,)) if kind is not type(None)]
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):  # NumPy's, too
+        value = int(value) if isinstance(value, numbers.Integral) else float(value)
     if float in wanted and isinstance(value, int) and not isinstance(value, bool) and int not in wanted:
         value = float(value)
     if type(value) not in wanted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import DataError, UsageError
+from cnnlstm_cli.evaluation.conformal import Ends, Intervals, difficulty
 from cnnlstm_cli.runs.directory import Hold, RunDirectory
 from cnnlstm_cli.runs.record import Record
 from cnnlstm_cli.series.calendar import Calendar, features
@@ -24,6 +25,7 @@ from cnnlstm_cli.series.windows import Index, Windows, joined, lay, lookback_of
 
 BATCH = 256  # windows; of many more the cache holds too few, and memory grows
 LARGEST_MODEL = 2**30  # bytes
+LARGEST_ERRORS = 1 << 26  # bytes; those of `evaluation.paths` are a tenth of it at most
 MOST_DEVIATIONS = 1e12  # what single precision can still square
 THREADS = 2
 
@@ -89,18 +91,25 @@ class Forecast:
     table   the rows it was made from
     times   (series, H)
     values  (series, H, targets) float64, in units of the data
+    ends    calibrated level in percent -> lower and upper ends of the interval, each as `values`
+    size    of an error, as it is expected, in units of the data, as `values`
+    limits  the scaler whose limits they all are within, its parts (series, 1, targets)
     notes   what the user should be told
     """
 
     table: Table
     times: tuple[Times, ...]
     values: Numbers
+    ends: Mapping[float, Ends]
+    size: Numbers
+    limits: Scaler
     notes: tuple[str, ...] = ()
 
-    def frame(self, written: bool = False) -> pd.DataFrame:
+    def frame(self, written: bool = False, levels: Sequence[float] = ()) -> pd.DataFrame:
         """One row a series and step: [id,] time, targets, in the order their columns have in the data.
 
         written  times as text in the file's own format; else a single dated time column holds datetimes
+        levels   of the intervals to put behind, for each target NAME-lo-80 and NAME-hi-80
         """
         schema = self.table.schema
         columns: dict[str, object] = {}
@@ -116,7 +125,17 @@ class Forecast:
         for place, target in enumerate(schema.targets):
             columns[target] = self.values[:, :, place].ravel()
         order = [name for name in self.table.order if name in columns]
-        return pd.DataFrame({name: columns[name] for name in [*(set(columns) - {*order}), *order]})
+        beside = {
+            f"{target}-{side}-{level:g}": ends[:, :, place].ravel()
+            for place, target in enumerate(schema.targets)
+            for level in levels
+            for side, ends in zip(("lo", "hi"), self.ends[level], strict=True)
+        }
+        if taken := beside.keys() & columns.keys():
+            raise UsageError(
+                f"column {min(taken)!r} is in the data and would be an interval. Rename it, and train again."
+            )
+        return pd.DataFrame({name: columns[name] for name in [*(set(columns) - {*order}), *order]} | beside)
 
     def _step_name(self) -> str:
         """What to call the count of steps where the data has no time: no name of a target."""
@@ -174,7 +193,11 @@ class Run:
     def fitted(self, past: Table) -> list[Scaler]:
         """The scaler of each series of a table; of one that the run was not trained on, by its rows in `past`."""
         spans = zip(past.ids, past.offsets, past.offsets[1:], strict=False)
-        return [self.record.scalers.get(name) or Scaler.fit(past.values[first:end]) for name, first, end in spans]
+        return [self.record.scalers.get(name) or self._scaler(past.values[first:end]) for name, first, end in spans]
+
+    def _scaler(self, rows: Numbers) -> Scaler:
+        """Of a series that the run was not trained on."""
+        return Scaler.fit(rows, self.record.spec.data.lower)
 
     def windows(self, table: Table, fitted: Sequence[Scaler], starts: Index) -> Windows:
         """The windows of a table that begin at rows `starts`, for `judged`; those with a hole are left out."""
@@ -188,13 +211,15 @@ class Run:
         model, columns = self.record.spec.model, len(self.record.schema.targets)
         return self.session.validate(joined(windows, columns) if model.channels == "joint" else windows)
 
-    def predict(self, data: Data, horizon: int | None = None) -> pd.DataFrame:
+    def predict(self, data: Data, horizon: int | None = None, levels: Sequence[float] = ()) -> pd.DataFrame:
         """The rows that follow `data`: the same columns, the same numbers as `cnnlstm predict` writes.
+
+        levels  in percent, of the intervals to put behind them as NAME-lo-80, NAME-hi-80
 
         Of many series, those shorter than the lookback are continued backwards. Raises DataError when the data has too
         few rows, lacks a column, or follows another step than the run.
         """
-        return self.forecast(data, horizon).frame()
+        return self.forecast(data, horizon).frame(levels=self.levels(levels) if levels else ())
 
     def forecast(self, data: Data, horizon: int | None = None, strict: bool = False) -> Forecast:
         """`predict`, with all that is known about it. Raises as `predict` does, and DataError when `strict` and the
@@ -205,16 +230,16 @@ class Run:
             table.refuse_mended()
         scaled, fitted, unknown = self._lookbacks(table)
         times = self._times(table, self.record.horizon)
-        ahead = self._ahead(scaled, times)[:, :steps]
+        ahead = self._ahead(scaled, times)[:, :steps].astype(np.float64)
         if not np.isfinite(ahead).all():
             raise DataError(f"{table.name}: no finite forecast comes of these rows. Look at the last of them.")
-        values = np.stack(
-            [
-                scaler.within(scaler.inverse(series))
-                for scaler, series in zip(fitted, ahead.astype(np.float64), strict=True)
-            ]
-        )
-        scale = np.stack([scaler.scale for scaler in fitted])[:, None, :]
+        joint = Scaler.joined(fitted).along_steps()
+        size, exact = self._size(scaled, steps) * joint.scale, joint.inverse(ahead)
+
+        def shown(values: Numbers) -> Numbers:
+            return rounded(joint.within(values), joint.scale)
+
+        ends = {level: (shown(exact + low * size), shown(exact + high * size)) for level, low, high in self._ends()}
         notes = [f"{len(unknown)} series the run was not trained on (first {unknown[0]!r})"] if unknown else []
         short = [name for name, rows in zip(table.ids, table.lengths, strict=True) if rows < self.record.lookback]
         if short:
@@ -222,7 +247,63 @@ class Run:
                 f"{len(short)} series shorter than the lookback of {self.record.lookback} rows (first {short[0]!r}): "
                 "continued backwards by their first season, or row"
             )
-        return Forecast(table, tuple(each[:steps] for each in times), rounded(values, scale), tuple(notes))
+        until = tuple(each[:steps] for each in times)
+        return Forecast(table, until, shown(exact), ends, size, joint, tuple(notes))
+
+    @cached_property
+    def intervals(self) -> list[Intervals]:
+        """Those of each target. Raises DataError when run.json has not as many numbers as there are steps."""
+        facts = self.record.facts["intervals"]
+        try:
+            found = [Intervals.from_dict(facts[target]) for target in self.record.schema.targets]
+            for each in found:
+                each.require(self.record.horizon, found[0].ends)
+        except (KeyError, ValueError) as error:
+            raise DataError(f"{self.folder / 'run.json'} is damaged: intervals: {error}. Train again.") from None
+        return found
+
+    @cached_property
+    def errors(self) -> NDArray[np.float32]:
+        """(n, H, targets), of whole windows: see `evaluation.paths`. Raises DataError when they are none."""
+        path = self.folder / "errors.npy"
+        try:
+            if path.stat().st_size > LARGEST_ERRORS:
+                raise ValueError("it is too large")
+            found: NDArray[np.float32] = np.load(path, allow_pickle=False)
+            if found.dtype != np.float32 or found.shape[1:] != (self.record.horizon, len(self.record.schema.targets)):
+                raise ValueError("not as many numbers as steps and targets")
+            if not (np.abs(found) < MOST_DEVIATIONS).all():
+                raise ValueError("a number that is no error")
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(f"{path} is damaged: {error}. Train again.") from None
+        if not len(found):
+            raise DataError(f"{self.path} has no errors to draw from: each validation window had a hole. Train again.")
+        return found
+
+    def levels(self, wanted: Sequence[float] = ()) -> tuple[float, ...]:
+        """The levels of intervals that are calibrated, in percent; or those `wanted` of them, as they stand there.
+
+        Raises UsageError for one that is not calibrated.
+        """
+        known = tuple(self.intervals[0].ends)
+        other = [level for level in wanted if level not in known]
+        if other:
+            raise UsageError(
+                f"no interval of {other[0]:g} % is calibrated, but {', '.join(f'{level:g}' for level in known)}. "
+                "Name one of them, or train with --levels."
+            )
+        return tuple(wanted) or known
+
+    def _size(self, scaled: NDArray[np.float32], steps: int) -> Numbers:
+        """(series, H, targets) scaled: the size of an error that is expected after lookbacks (series, L, targets)."""
+        seasons = self.record.spec.data.season
+        sizes = [each.size(difficulty(scaled[:, :, k], steps, seasons)) for k, each in enumerate(self.intervals)]
+        return np.stack(sizes, axis=2)
+
+    def _ends(self) -> Iterator[tuple[float, Numbers, Numbers]]:
+        """Each level with its lower and upper end, (targets,) each, in units of `_size`."""
+        for level in self.levels():
+            yield level, *np.array([each.ends[level] for each in self.intervals]).T
 
     def _steps(self, horizon: int | None) -> int:
         most = self.record.horizon
@@ -244,7 +325,7 @@ class Run:
         for name, start, end in zip(table.ids, table.offsets, table.offsets[1:], strict=False):
             scaler = self.record.scalers.get(name)
             if scaler is None:
-                scaler = Scaler.fit(table.values[start:end])
+                scaler = self._scaler(table.values[start:end])
                 unknown.append(name)
             rows = lookback_of(table.values[start:end], needed, seasons)
             fitted.append(scaler.giving_way(rows.min(axis=0), rows.max(axis=0)))
@@ -279,9 +360,9 @@ class Run:
         return tuple(table.schema.frequency.after(table.times[end - 1], steps) for end in table.offsets[1:])
 
 
-def predict(data: Data, run: str | Path, horizon: int | None = None) -> pd.DataFrame:
-    """`Run.open(run).predict(data, horizon)`: the command `cnnlstm predict DATA --run DIR` as a function."""
-    return Run.open(run).predict(data, horizon)
+def predict(data: Data, run: str | Path, horizon: int | None = None, levels: Sequence[float] = ()) -> pd.DataFrame:
+    """`Run.open(run).predict(...)`: the command `cnnlstm predict DATA --run DIR` as a function."""
+    return Run.open(run).predict(data, horizon, levels)
 
 
 def rounded(values: Numbers, scale: Numbers) -> Numbers:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Facts = dict[str, Any]
 
-BULKY = ("validation", "asked", "seen", "error_by_step")  # told otherwise, or of use to a program alone
+BULKY = ("validation", "asked", "seen", "error_by_step", "intervals")  # told otherwise, or of use to a program alone
 
 
 def inspect(path: Data, **options: Unpack[Options]) -> Facts:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from cnnlstm_cli.config import Options
+from cnnlstm_cli.errors import UsageError
 
 Data: TypeAlias = Annotated[str, typer.Argument(metavar="DATA", help="A CSV file, or - for standard input.")]
 RunPath: TypeAlias = Annotated[Path, typer.Option("--run", metavar="DIR", help="The run directory.")]
@@ -57,6 +58,9 @@ Jobs: TypeAlias = Annotated[
 TimeLimit: TypeAlias = Annotated[
     float | None, typer.Option(metavar="SECONDS", help="Stop training then, with the best so far. Default: none.")
 ]
+Levels: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="80,95", help="Levels of the intervals to calibrate, in percent.")
+]
 Set: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
@@ -71,6 +75,10 @@ Verbose: TypeAlias = Annotated[bool, typer.Option("-v", "--verbose", help="Say m
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
 
+Lower: TypeAlias = Annotated[
+    float | None,
+    typer.Option(metavar="X", help="No forecast is lower. Default: a limit of the series, 0 if never below."),
+]
 Strict: TypeAlias = Annotated[
     bool, typer.Option("--strict", help="Refuse data that need mending, instead of mending them.")
 ]
@@ -82,8 +90,18 @@ def named(given: Mapping[str, Any]) -> Options:
     kept: dict[str, Any] = {
         name: value for name, value in known.items() if not (value is None or value is False or value == [])
     }
+    if "levels" in kept:
+        kept["levels"] = levels_of(kept["levels"])
     share = kept.get("validation")
     if share is not None and share >= 1 and share == int(share):
         kept["validation"] = int(share)
     options: Options = Options(**kept)  # type: ignore[typeddict-item]
     return options
+
+
+def levels_of(text: str) -> tuple[float, ...]:
+    """80,95 -> (80.0, 95.0). Raises UsageError."""
+    try:
+        return tuple(float(each) for each in text.split(","))
+    except ValueError:
+        raise UsageError(f"--levels {text}: expected percents with commas between them, as 80,95.") from None

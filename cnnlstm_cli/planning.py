@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from cnnlstm_cli.config import Spec
 from cnnlstm_cli.errors import UsageError
 from cnnlstm_cli.evaluation.judge import Judge
@@ -70,6 +72,7 @@ def prepare(table: Table, spec: Spec) -> Task:
 def settle(table: Table, spec: Spec) -> tuple[Spec, Split]:
     """The specification with what the data says filled in, and the split into training and validation rows."""
     schema = table.schema
+    _require_none_below(table, spec.data.lower)
     season = spec.data.season or find_seasons(table)
     horizon = spec.data.horizon or default_horizon(schema.frequency, season)
     parts = split(table.lengths, horizon, spec.data.validation)
@@ -101,6 +104,17 @@ def settle(table: Table, spec: Spec) -> tuple[Spec, Split]:
     return replace(spec, data=data, model=model), parts
 
 
+def _require_none_below(table: Table, lower: float | None) -> None:
+    """Raises UsageError, with the place of the first, for values that are lower than forecasts may be."""
+    below = np.argwhere(table.values < (-np.inf if lower is None else lower))
+    if len(below):
+        row, target = below[0]
+        raise UsageError(
+            f"{table.name}: {len(below):,} values are below --lower {lower:g}, the first {table.values[row, target]:g} "
+            f"in column {table.schema.targets[target]!r} at {table.stamp(table.times[row])}. Give a lower one, or none."
+        )
+
+
 def _calendar(table: Table, wanted: str) -> Any:
     """What of the calendar the network is told. Raises UsageError for a calendar of times that have none."""
     frequency, times = table.schema.frequency, table.times
@@ -114,7 +128,7 @@ def _calendar(table: Table, wanted: str) -> Any:
 def lay_windows(table: Table, spec: Spec, parts: Split) -> Task:
     """The task of a settled specification. Raises DataError when the table has too few rows for it."""
     past = table.without(parts.held)
-    fitted = scalers(table, past)
+    fitted = scalers(table, past, spec.data.lower)
     joint = spec.model.channels == "joint"
     lookback, horizon = spec.data.settled_lookback, spec.data.settled_horizon
     calendar = Calendar.of(table.times, spec.model.calendar)

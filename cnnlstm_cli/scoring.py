@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -34,16 +35,25 @@ def log(run: Run, forecast: Forecast) -> None:
         )
     made = f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
     lines = []
-    for name, times, values in zip(forecast.table.ids, forecast.times, forecast.values, strict=True):
+    for k, (name, times) in enumerate(zip(forecast.table.ids, forecast.times, strict=True)):
         entry = {
             "created": made,
             "version": run.record.version,
             "id": name,
             "times": np.datetime_as_string(times, "s").tolist() if schema.time.dated else times.tolist(),
-            "values": dict(zip(schema.targets, values.T.tolist(), strict=True)),
+            "values": _by_target(schema.targets, forecast.values[k]),
+            "ends": {
+                f"{level:g}": [_by_target(schema.targets, side[k]) for side in pair]
+                for level, pair in forecast.ends.items()
+            },
         }
         lines.append(json.dumps(entry, ensure_ascii=False))
     RunDirectory(run.path).log(lines)
+
+
+def _by_target(targets: Sequence[str], values: Numbers) -> dict[str, list[float]]:
+    """(H, targets) -> {target: its H}."""
+    return dict(zip(targets, values.T.tolist(), strict=True))
 
 
 def score(data: Data, run: str | Path, *, last: int | None = None) -> Facts:
@@ -75,6 +85,7 @@ def score(data: Data, run: str | Path, *, last: int | None = None) -> Facts:
         **counts,
         "unit": _unit(opened),
         "steps": steps,
+        "coverage": _coverage(joined),
         "columns": columns,
         "drift": [*([reason] if reason else []), *drift],
         "notes": table.notes(),
@@ -82,7 +93,8 @@ def score(data: Data, run: str | Path, *, last: int | None = None) -> Facts:
 
 
 def _joined(run: Run, table: Table, last: int | None) -> tuple[pd.DataFrame, Facts]:
-    """A row a forecast value that has come: row (of the table), target (its place), step, off (in deviations)."""
+    """A row a forecast value that has come: row (of the table), target (its place), step, made, came, off by (in
+    deviations), and the ends of its intervals, lo-80 and hi-80."""
     places = {name: k for k, name in enumerate(table.ids)}
     parts, counts = [], {"logged": 0, "scored": 0, "to come": 0, "not observed": 0}
     for entry in RunDirectory(run.path).logged():
@@ -98,8 +110,11 @@ def _joined(run: Run, table: Table, last: int | None) -> tuple[pd.DataFrame, Fac
         if last is not None:
             there &= row >= end - last
         for k, target in enumerate(table.schema.targets):
-            values = np.array(entry["values"][target], dtype=np.float64)[there]
-            parts.append(pd.DataFrame({"row": row[there], "target": k, "step": np.flatnonzero(there), "made": values}))
+            columns = {"made": entry["values"][target]}
+            for level, pair in entry["ends"].items():
+                columns |= {f"{side}-{level}": each[target] for side, each in zip(("lo", "hi"), pair, strict=True)}
+            made = {name: np.array(numbers, dtype=np.float64)[there] for name, numbers in columns.items()}
+            parts.append(pd.DataFrame({"row": row[there], "target": k, "step": np.flatnonzero(there), **made}))
     if not parts:
         raise DataError(f"{run.path} has no forecast of these series in its log. Forecast with: predict --log.")
     joined = pd.concat(parts).drop_duplicates(["row", "target", "step"], keep="last")
@@ -110,7 +125,7 @@ def _joined(run: Run, table: Table, last: int | None) -> tuple[pd.DataFrame, Fac
     series = np.searchsorted(table.offsets, joined["row"], side="right") - 1
     scale = np.stack([scaler.scale for scaler in run.fitted(table)])[series, joined["target"]]
     came = table.values[joined["row"], joined["target"]]
-    return joined.assign(off=np.abs(joined["made"] - came) / scale), counts
+    return joined.assign(came=came, off=np.abs(joined["made"] - came) / scale), counts
 
 
 def _by_step(run: Run, joined: pd.DataFrame) -> tuple[list[Facts], str | None]:
@@ -128,6 +143,16 @@ def _by_step(run: Run, joined: pd.DataFrame) -> tuple[list[Facts], str | None]:
         return steps, None
     worse = 100 * (off.mean() / expected.mean() - 1)
     return steps, f"the error is {worse:.0f} % higher than on the validation rows"
+
+
+def _coverage(joined: pd.DataFrame) -> Facts:
+    """Of each level that was logged, in percent, how many rows that have come lay within their interval."""
+    found = {}
+    for level in (name.removeprefix("lo-") for name in map(str, joined) if name.startswith("lo-")):
+        some = joined[joined[f"lo-{level}"].notna()]
+        if len(some):
+            found[level] = 100 * float(some["came"].between(some[f"lo-{level}"], some[f"hi-{level}"]).mean())
+    return found
 
 
 def _compared(step: str, off: Numbers, expected: Numbers, unit: float) -> Facts:

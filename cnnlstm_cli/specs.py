@@ -49,6 +49,7 @@ class DataSpec:
     validation: int | float | None = option(
         None, "rows, or share, held out at the end for choosing; default: a fifth, in blocks", low=0
     )
+    lower: float | None = option(None, "no forecast is lower; default: a limit of the series, 0 if never below")
     strict: bool = option(False, "refuse data that need mending")
 
     @property
@@ -292,6 +293,9 @@ class TrainSpec:
     refit: bool = option(True, "train anew on all rows, for as many epochs as the validation rows chose")
     jobs: int | None = option(None, "networks trained at a time, a core each; default: as many as cores", low=1)
     time_limit: float | None = option(None, "seconds after which training stops with what it has; default: none", low=1)
+    levels: tuple[float, ...] = option(
+        (80.0, 95.0), "levels of the intervals to calibrate, in percent", low=1, high=99.9
+    )
     seed: int = option(0, "seed of weights, dropout and shuffling", low=0, high=2**31 - 1)
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlstm_cli.candidate import Networks, Watcher, compete, packages, write
+from cnnlstm_cli.candidate import Begun, Watcher, compete, packages, write
 from cnnlstm_cli.config import Options, Spec, spec_from
 from cnnlstm_cli.errors import DataError, InputError, UsageError
 from cnnlstm_cli.forecast import Run
@@ -153,12 +153,12 @@ class _Job:
         warm: Warm | str = ""
         if self.unattended.warm_start:
             warm = begin(table, self.asked or {}, spec, _current(self.directory))
-        networks: Networks = ()
+        begun: Begun | None = None
         if isinstance(warm, Warm):
-            task, networks = warm.task, warm.networks
+            task, begun = warm.task, warm.begun
         else:
             task = prepare(table, spec)
-        origin = networks[0][1].parent.parent.name if networks else None
+        origin = begun.name if begun else None
         same = {"data": table.fingerprint, "options": self.asked, "start": origin, "software": packages()}
         checkpoints, why_not = self.directory.checkpoint(same, self.unattended.resume)
         if self.unattended.warm_start:
@@ -166,19 +166,19 @@ class _Job:
         if self.unattended.resume:
             self.watcher.note(f"resume: {why_not or 'where the interrupted training was cut off'}")
         try:
-            return self.of(task, networks, checkpoints)
+            return self.of(task, begun, checkpoints)
         except KeyboardInterrupt:
             if any(checkpoints.glob("*.npz")):
                 self.watcher.note("kept: the epochs that are done; the same command with --resume goes on from them")
             raise
 
-    def of(self, task: Task, networks: Networks = (), checkpoints: Path | None = None) -> Outcome:
-        """Fit the networks of a task, or go on with those given, and publish them unless the gate says no."""
+    def of(self, task: Task, begun: Begun | None = None, checkpoints: Path | None = None) -> Outcome:
+        """Fit the networks of a task, or go on with those that have begun, and publish them unless the gate says no."""
         current = _current(self.directory) if self.unattended.only_if_better else None
         if current:
             require_comparable(current, task.spec)
         self.watcher.planned(task)
-        candidate = compete(task, self.watcher, self.started, networks, checkpoints)
+        candidate = compete(task, self.watcher, self.started, begun, checkpoints)
         facts: dict[str, Any] = {"asked": self.asked}
         if current:
             verdict = decide(current, task, candidate.forecast, candidate.facts["validation"])

@@ -9,28 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnlstm_cli.candidate import Begun
 from cnnlstm_cli.config import Spec
 from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.planning import Task, lay_windows
 from cnnlstm_cli.series.table import Table
 from cnnlstm_cli.series.windows import Split
-from cnnlstm_cli.specs import REGULARISED, ModelSpec
+from cnnlstm_cli.specs import REGULARISED
 
 SHARE = 0.2  # of the rows, at most, held out
 
 
 @dataclass(frozen=True)
 class Warm:
-    """A task whose networks, each with the file of its weights, have learnt before."""
+    """A task, and networks that have learnt before."""
 
     task: Task
-    networks: tuple[tuple[ModelSpec, Path], ...]
+    begun: Begun
 
 
 def begin(table: Table, asked: Mapping[str, Any], spec: Spec, current: Run | None) -> Warm | str:
@@ -52,7 +52,7 @@ def begin(table: Table, asked: Mapping[str, Any], spec: Spec, current: Run | Non
     data = replace(record.spec.data, validation=spec.data.validation, strict=spec.data.strict)
     train = replace(spec.train, linear=spec.train.linear and bool(record.facts["linear"]), members=len(networks))
     task = lay_windows(table, Spec(data, record.spec.model, train), Split(table.lengths, held))
-    return Warm(task, networks)
+    return Warm(task, Begun(current, networks))
 
 
 def _other(table: Table, asked: Mapping[str, Any], current: Run) -> str | None:

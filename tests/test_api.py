@@ -98,7 +98,9 @@ def test_a_target_named_step_keeps_its_name_and_value_another(tmp_path):
     frame = pd.DataFrame({"step": [k % 7 + 0.5 for k in range(90)], "value": [k % 5 + 0.5 for k in range(90)]})
     run = c.train(frame, tmp_path / "run", settings=SETTINGS, horizon=3)
     assert list(run.predict(frame).columns) == ["row", "step", "value"]
-    long = write_forecast(run.forecast(frame), "csv", long=True, header=True, as_input=False).decode().splitlines()
+    made = run.forecast(frame)
+    written = write_forecast(made.frame(written=True), made.table, "csv", long=True, header=True, as_input=False)
+    long = written.decode().splitlines()
     assert long[0] == "row,target,value"
     assert [line.split(",")[:2] for line in long[1:]] == [
         [str(k), name] for name in ("step", "value") for k in (1, 2, 3)

@@ -137,6 +137,17 @@ def test_drift_of_rows_and_of_errors_is_told(run):
     assert not any(text.startswith("b: ") for text in drift)
 
 
+def test_intervals_that_were_logged_are_counted(run):
+    logged(run, 505, 520, 560)
+    forecasts = [run.forecast(DATA[:end]) for end in (505, 520, 560)]
+    came = DATA[["a", "b"]].to_numpy()
+    inside = [
+        (low[0] <= came[end : end + STEPS]) & (came[end : end + STEPS] <= high[0])
+        for end, (low, high) in zip((505, 520, 560), (each.ends[80.0] for each in forecasts), strict=True)
+    ]
+    assert c.score(DATA, run.path)["coverage"]["80"] == pytest.approx(100 * np.mean(inside))
+
+
 def test_without_a_time_or_a_log_there_are_words(run, tmp_path):
     with pytest.raises(DataError, match=r"has no forecast of these series in its log. Forecast with: predict --log"):
         c.score(DATA, run.path)
@@ -152,7 +163,7 @@ def test_concurrent_appends_lose_nothing(run):
     """Lines of ten processes at a time, longer than a pipe takes at once."""
     program = (
         "import sys, json; from pathlib import Path; from cnnlstm_cli.runs.directory import RunDirectory\n"
-        "keys = dict(created='', version='', times=[], values={'a': [0.5] * 20_000})\n"
+        "keys = dict(created='', version='', times=[], values={'a': [0.5] * 20_000}, ends={})\n"
         "for k in range(20):\n"
         "    RunDirectory(Path(sys.argv[1])).log([json.dumps({**keys, 'id': sys.argv[2] + str(k)})] * 2)"
     )

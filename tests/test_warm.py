@@ -17,7 +17,10 @@ from tests import SAMPLES
 from tests.command import QUICK, command
 
 ROWS, STEPS = 600, 12
-SMALL: dict[str, Any] = {"model": {"filters": 4, "start": "zero"}, "train": {"epochs": 2, "linear": False}}
+SMALL: dict[str, Any] = {
+    "model": {"filters": 4, "start": "zero"},
+    "train": {"epochs": 2, "members": 1, "linear": False, "refit": False},
+}
 
 
 class Notes(Watcher):
@@ -75,9 +78,20 @@ def test_it_is_judged_on_rows_that_the_networks_have_not_seen(run):
     assert made.record.facts["rows"]["validation"] == (ROWS + 460) // 5
 
 
+def test_few_new_rows_leave_the_intervals_as_they_are_and_many_make_new_ones(run):
+    made, _ = again(run, ROWS + 60)
+    assert made.record.facts["intervals"] == run.record.facts["intervals"]
+    np.testing.assert_array_equal(made.errors, run.errors)
+    other, _ = again(run, ROWS + 60, settings={**SMALL, "train": {**SMALL["train"], "levels": [50]}})
+    assert other.levels() == (50.0,)
+    many, _ = again(other, 20 * ROWS, settings={**SMALL, "train": {**SMALL["train"], "levels": [50]}})
+    assert many.record.facts["intervals"] != other.record.facts["intervals"]
+
+
 def test_it_learns(run):
     """From networks that were hardly trained it gets better, and publishes what is better."""
-    made, _ = again(run, ROWS + 120, {**SMALL, "train": {**SMALL["train"], "epochs": 30}})
+    longer = {**SMALL["train"], "epochs": 30, "members": 2, "refit": True}
+    made, _ = again(run, ROWS + 120, {**SMALL, "train": longer})
     assert made.record.facts["epochs"]["best"] > 0
     assert made.record.facts["refitted"]
     members = [member for member in made.record.facts["members"] if member["kept"]]
@@ -132,7 +146,7 @@ def test_weights_that_are_not_the_versions_are_refused(run, tmp_path, harm):
     path = RunDirectory(run.path).folder() / "members" / "0.keras"
     content = path.read_bytes()
     if harm == "of another network":
-        other = c.train(swell(ROWS), tmp_path / "other", settings={"model": {"filters": 5}}, horizon=STEPS)
+        other = c.train(swell(ROWS), tmp_path / "other", settings=SMALL | {"model": {"filters": 5}}, horizon=STEPS)
         content = (RunDirectory(other.path).folder() / "members" / "0.keras").read_bytes()
     path.unlink()
     if harm != "no file":

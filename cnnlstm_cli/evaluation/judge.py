@@ -60,11 +60,11 @@ class Judge:
         first = column * total + _first_rows(table)[series, column]
         return cls(windows, seasons, came, scaler, first, weights)
 
-    def in_units(self, scaled: NDArray[np.float32]) -> Numbers:
+    def in_units(self, scaled: NDArray[np.floating]) -> Numbers:
         """(m, H) scaled -> (m, H) in units of the data."""
         return self.scaler.inverse(scaled.T.astype(np.float64)).T
 
-    def model(self, scaled: NDArray[np.float32]) -> Numbers:
+    def model(self, scaled: NDArray[np.floating]) -> Numbers:
         """The same of a model's forecasts, held within the limits of each series; the baselines know of none."""
         return self.scaler.within(self.in_units(scaled).T).T
 

@@ -49,6 +49,37 @@ def wape(forecast: Numbers, actual: Numbers) -> float:
     return 100 * float(np.abs(forecast - actual)[known].sum()) / total if total > 0 else float("nan")
 
 
+def coverage(low: Numbers, high: Numbers, actual: Numbers) -> float:
+    """Percent of the actuals (N, H) that lie within an interval, its ends included; NaN where there are none."""
+    known = ~np.isnan(actual)
+    return 100 * _mean(((actual >= low) & (actual <= high))[known].astype(np.float64))
+
+
+def interval_score(low: Numbers, high: Numbers, actual: Numbers, level: float) -> Numbers:
+    """(N, H) the width of an interval of `level` percent, and 2 / (1 - level) times how far the actual lies outside.
+
+    (Winkler 1972; Gneiting and Raftery 2007.) Lower is better; in units of the data.
+    """
+    outside = np.maximum(low - actual, 0) + np.maximum(actual - high, 0)
+    score: Numbers = high - low + 2 / (1 - level / 100) * outside
+    return score
+
+
+def msis(low: Numbers, high: Numbers, actual: Numbers, level: float, scale: Numbers) -> float:
+    """Mean scaled interval score of the M4 competition: in units of the naive error `scale` (N,), as for `mase`."""
+    known = scale > 0
+    return _mean(interval_score(low, high, actual, level)[known] / scale[known, None])
+
+
+def pinball(quantile: Numbers, actual: Numbers, share: float) -> float:
+    """Mean pinball loss of a quantile (N, H), which a `share` of the actuals should not exceed, in units of the data.
+
+    (Koenker and Bassett 1978.) Twice its mean over many shares is the continuous ranked probability score.
+    """
+    over = actual - quantile
+    return _mean(np.maximum(share * over, (share - 1) * over))
+
+
 def naive_scale(rows: Numbers, season: int) -> float:
     """Mean absolute difference of training rows (rows,) one season apart; 0 when there are none."""
     steps = np.abs(rows[season:] - rows[:-season])

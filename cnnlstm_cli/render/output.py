@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 
 import pandas as pd
 
-from cnnlstm_cli.forecast import Forecast
 from cnnlstm_cli.series.dialect import Dialect
+from cnnlstm_cli.series.table import Table
 
 
-def write_forecast(forecast: Forecast, form: str, *, long: bool, header: bool, as_input: bool) -> bytes:
-    """A forecast in the form `csv`, `json` or `jsonl`: UTF-8, or encoded as the input is."""
-    frame = forecast.frame(written=True)
+def write_forecast(
+    frame: pd.DataFrame,
+    table: Table,
+    form: str,
+    levels: Sequence[float] = (),
+    *,
+    long: bool,
+    header: bool,
+    as_input: bool,
+) -> bytes:
+    """A forecast of a table, or paths of one, in the form `csv`, `json` or `jsonl`: UTF-8, or as the table's file is.
+
+    levels  whose intervals are in the frame
+    """
     if long:
-        frame = long_form(frame, forecast.table.schema.targets)
+        frame = long_form(frame, table.schema.targets, levels)
     if form == "csv":
-        dialect = forecast.table.dialect if as_input else None
+        dialect = table.dialect if as_input else None
         return forecast_csv(frame, header, dialect).encode(dialect.written_encoding if dialect else "utf-8")
     return forecast_json(frame, lines=form == "jsonl").encode()
 
@@ -41,7 +53,13 @@ def forecast_json(frame: pd.DataFrame, lines: bool = False) -> str:
     return "".join(row + "\n" for row in rows) if lines else "[" + ",\n ".join(rows) + "]\n"
 
 
-def long_form(frame: pd.DataFrame, targets: tuple[str, ...]) -> pd.DataFrame:
-    """One row a target and step: the other columns, then `target` and `value`."""
-    keys = [column for column in frame.columns if column not in targets]
-    return pd.concat([frame[keys].assign(target=name, value=frame[name]) for name in targets], ignore_index=True)
+def long_form(frame: pd.DataFrame, targets: tuple[str, ...], levels: Sequence[float] = ()) -> pd.DataFrame:
+    """One row a target and step: the other columns, then `target`, `value` and the ends of its intervals, `lo-80`."""
+    ends = [f"{side}-{level:g}" for level in levels for side in ("lo", "hi")]
+    beside = {f"{name}-{end}" for name in targets for end in ends}
+    keys = [column for column in frame.columns if column not in {*targets, *beside}]
+    parts = [
+        frame[keys].assign(target=name, value=frame[name], **{end: frame[f"{name}-{end}"] for end in ends})
+        for name in targets
+    ]
+    return pd.concat(parts, ignore_index=True)

@@ -104,7 +104,24 @@ def backtest_report(facts: Facts) -> list[RenderableType]:
     """The scores of the model and of the baselines, in all or part by part."""
     header, *rows = _score_rows(facts)
     shown = [[f"{cell:.4g}" if isinstance(cell, float) else cell for cell in row] for row in rows]
-    return [_table(header, shown), Text(f"mae and rmse in {facts['unit']}; smape and wape in percent")]
+    points = [k for k, name in enumerate(header) if "-" not in name or k == 0]
+    tables = [_table([header[k] for k in points], [[row[k] for k in points] for row in shown])]
+    if levels := [name.partition("-")[2] for name in header if name.startswith("coverage-")]:
+        tables.append(_intervals(header, shown, levels))
+    told = f"mae, rmse, pinball and width in {facts['unit']}; smape, wape and coverage in percent"
+    return [*tables, Text(told)]
+
+
+def _intervals(header: list[str], rows: list[list[str]], levels: list[str]) -> Table:
+    """A row a level of each forecaster that has intervals."""
+    who = header[: header.index("forecaster") + 1]
+    metrics = ("coverage", "width", "msis")
+    cells = [
+        [*row[: len(who)], level, *(row[header.index(f"{metric}-{level}")] for metric in metrics)]
+        for row in rows
+        for level in levels
+    ]
+    return _table([*who, "level", *metrics], [row for row in cells if row[-1] != ""])
 
 
 def versions_report(facts: Facts) -> list[RenderableType]:
@@ -134,6 +151,7 @@ def score_report(facts: Facts) -> list[RenderableType]:
     return [
         _table(list(SCORE_COLUMNS), rows) if rows else Text("No row has come yet that was forecast."),
         Text(f"{counts}; mae in {facts['unit']}, expected as on the validation rows"),
+        Text("; ".join(f"{share:.1f} % within intervals of {level} %" for level, share in facts["coverage"].items())),
         *(_columns(facts) if facts["columns"] else ()),
         Text("drift: " + ("; ".join(facts["drift"]) or "none")),
     ]
@@ -168,9 +186,13 @@ def _score_rows(facts: Facts) -> list[list[Any]]:
     """A header, then a row a forecaster, or a row a part and forecaster."""
     metrics = list(facts["scores"]["model"])
     if "by" not in facts:
-        rows = [[name, *scores.values()] for name, scores in facts["scores"].items()]
+        rows = [[name, *(scores.get(m, "") for m in metrics)] for name, scores in facts["scores"].items()]
         return [["forecaster", *metrics], *rows]
-    rows = [[part, name, *scores.values()] for part, found in facts["parts"].items() for name, scores in found.items()]
+    rows = [
+        [part, name, *(scores.get(m, "") for m in metrics)]
+        for part, found in facts["parts"].items()
+        for name, scores in found.items()
+    ]
     return [[facts["by"], "forecaster", *metrics], *rows]
 
 

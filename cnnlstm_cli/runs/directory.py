@@ -120,7 +120,7 @@ class RunDirectory:
 
     def logged(self) -> Iterator[dict[str, Any]]:
         """The entries of the log of forecasts, oldest first."""
-        return _entries(self.path / "forecasts.jsonl", {"created", "version", "id", "times", "values"})
+        return _entries(self.path / "forecasts.jsonl", {"created", "version", "id", "times", "values", "ends"})
 
     @contextlib.contextmanager
     def training(self, wait: float = 0.0) -> Iterator[Path]:

@@ -47,6 +47,7 @@ TOLD = {
     "validation": SCORES,
     "error_by_target": Many({"": NUMBER}),
     "error_by_step": [NUMBER],
+    "intervals": Many({"": {"profile": [NUMBER], "ends": Many({"": [NUMBER]})}}),
     "seen": [{"value": [NUMBER], "mean": [NUMBER], "deviation": [NUMBER]}],
     "epochs": {"run": int, "best": int, "interrupted": bool},
     "members": [{**dict.fromkeys(REGULARISED, NUMBER), "seed": int, "mae": NUMBER, "kept": bool}],

@@ -1,7 +1,8 @@
 """Standardisation: every column of every series to mean 0 and deviation 1 over its training rows.
 
 And the limits of each: counts end at 0, a share at 100, some demands at a base load. A network knows of no such wall
-and shoots beyond; held at it, the forecasts of the M4 competition's hourly series have 4 % less error (OWA).
+and shoots beyond; held at it, the forecasts of the M4 competition's hourly series have 4 % less error (OWA). What never
+was below 0 is taken to be of a kind that can't be.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class Scaler:
 
     mean   what it is shifted by
     scale  what it is divided by, 1 of a constant column
-    low    the value it often comes close to and never went below, minus infinity where there is none
-    high   the same above
+    low    the value it often comes close to and never went below, else 0 where it never was below, else minus infinity
+    high   the value it often comes close to and never exceeded, else infinity
     """
 
     mean: Numbers
@@ -45,8 +46,11 @@ class Scaler:
     high: Numbers
 
     @classmethod
-    def fit(cls, rows: Numbers) -> Scaler:
-        """From (rows, columns), missing values (NaN) aside; a column without any value gets mean 0 and scale 1."""
+    def fit(cls, rows: Numbers, lower: float | None = None) -> Scaler:
+        """From (rows, columns), missing values (NaN) aside; a column without any value gets mean 0 and scale 1.
+
+        lower  the low limit of all columns; None: found, of each
+        """
         known = ~np.isnan(rows)
         count = np.maximum(known.sum(axis=0), 1)
         mean = np.where(known, rows, 0.0).sum(axis=0) / count
@@ -55,6 +59,9 @@ class Scaler:
         constant = deviation <= np.maximum(1e-12 * np.abs(mean), SMALLEST)
         spread = np.where(constant, np.nan, np.minimum(deviation, _middle(rows)))
         low, high = (_limit(rows, spread, side) for side in (-1, 1))
+        low = np.where(known.any(axis=0) & ~(rows < 0).any(axis=0), np.maximum(low, 0.0), low)
+        if lower is not None:
+            low = np.full_like(low, lower)
         return cls(mean, np.where(constant, 1.0, deviation), low, high)
 
     @classmethod

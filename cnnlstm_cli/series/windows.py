@@ -136,8 +136,8 @@ def default_kernel(lookback: int, seasons: Sequence[int]) -> int:
     return season or max(1, lookback // SEASONS_SEEN)
 
 
-def scalers(table: Table, past: Table) -> list[Scaler]:
-    """One scaler a series, fitted on its rows in `past`, those that may be learnt from.
+def scalers(table: Table, past: Table, lower: float | None = None) -> list[Scaler]:
+    """One scaler a series, fitted on its rows in `past`, those that may be learnt from; `lower` as in `Scaler.fit`.
 
     A column that has none there, as of a series too short to train on, is scaled by the rows it has.
     """
@@ -145,7 +145,7 @@ def scalers(table: Table, past: Table) -> list[Scaler]:
     made = []
     for start, end in spans:
         known, rows = past.values[start:end], table.values[start:end]
-        made.append(Scaler.fit(np.where(np.isnan(known).all(axis=0), rows, known)))
+        made.append(Scaler.fit(np.where(np.isnan(known).all(axis=0), rows, known), lower))
     return made
 
 

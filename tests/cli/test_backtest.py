@@ -13,23 +13,26 @@ from tests.command import QUICK, command
 
 AIR = SAMPLES / "air_passengers.csv"
 METRICS = ["mae", "rmse", "mase", "smape", "wape"]
+INTERVALS = ["pinball", *(f"{metric}-{level}" for level in (80, 95) for metric in ("coverage", "width", "msis"))]
 
 
 def test_in_a_pipe_it_is_csv_and_the_same_numbers_are_in_the_json(air):
     done = command("backtest", AIR, "--run", air, "-q")
     assert (done.returncode, done.stderr) == (0, "")
     header, *rows = csv.reader(io.StringIO(done.stdout))
-    assert header == ["forecaster", *METRICS]
+    assert header == ["forecaster", *METRICS, *INTERVALS]
     assert [row[0] for row in rows] == ["model", "last value", "seasonal naive 12", "drift", "linear"]
     facts = json.loads(command("backtest", AIR, "--run", air, "-q", "--json").stdout)
-    assert [float(cell) for cell in rows[0][1:]] == [facts["scores"]["model"][name] for name in METRICS]
+    assert [float(cell) for cell in rows[0][1:]] == [facts["scores"]["model"][name] for name in header[1:]]
+    assert all(rows[2][1:])
+    assert rows[1][len(METRICS) + 1 :] == [""] * len(INTERVALS), "the last value has no intervals"
     assert (facts["origins"], facts["first"], facts["last"]) == (18, "1958-07", "1959-12")
 
 
 def test_by_step_there_is_a_row_a_step_and_forecaster(air):
     done = command("backtest", AIR, "--run", air, "--by", "step", "--from", "1959-12")
     rows = list(csv.reader(io.StringIO(done.stdout)))
-    assert rows[0] == ["step", "forecaster", *METRICS]
+    assert rows[0] == ["step", "forecaster", *METRICS, *INTERVALS]
     assert len(rows) == 1 + 12 * 5
     assert "1 origins from 1959-12 to 1959-12" in done.stderr
 

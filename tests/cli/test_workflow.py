@@ -46,7 +46,7 @@ def test_the_version_is_complete(sample):
     _, run, trained = sample
     folder = run / "versions" / json.loads(trained.stdout)["version"]
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    assert names == ["history.csv", "members/0.keras", "model.onnx", "run.json"]
+    assert names == ["errors.npy", "history.csv", "members/0.keras", "model.onnx", "run.json"]
     record = json.loads((folder / "run.json").read_text())
     assert record["format"] == 3
     assert record["parity"] < 1e-4

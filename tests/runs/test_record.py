@@ -23,6 +23,7 @@ FACTS = {
     "validation": {"model": SCORES, "last value": SCORES},
     "error_by_target": {"a": 1.5, "b": 2},
     "error_by_step": [0.5] * 12,
+    "intervals": {name: {"profile": [1.0] * 12, "ends": {"80": [-1.5, 1.0]}} for name in "ab"},
     "seen": [{"value": [-1.0, 2.0], "mean": [0.0, 0.5], "deviation": [0.1, 1.0]}] * 2,
     "epochs": {"run": 9, "best": 3, "interrupted": False},
     "members": [{"seed": 1, **RATES, "mae": 0.5, "epochs": 9, "best": 3, "kept": True}],

@@ -101,20 +101,30 @@ SWELL = np.sin(np.arange(2_000) / 5)
         pytest.param(SWELL + 0.3 * NOISE, -np.inf, np.inf, id="a noisy swell"),
         pytest.param(NOISE, -np.inf, np.inf, id="noise"),
         pytest.param(NOISE.cumsum(), -np.inf, np.inf, id="a random walk"),
-        pytest.param(CLIMB, -np.inf, np.inf, id="a climb"),
-        pytest.param(np.floor(5 * CLIMB), -np.inf, np.inf, id="a staircase"),
-        pytest.param(np.full(2_000, 7.0), -np.inf, np.inf, id="a constant"),
-        pytest.param(np.full(2_000, 0.1), -np.inf, np.inf, id="a constant but for rounding"),
+        pytest.param(CLIMB - 1, -np.inf, np.inf, id="a climb"),
+        pytest.param(np.floor(5 * CLIMB) - 3, -np.inf, np.inf, id="a staircase"),
+        pytest.param(np.full(2_000, -7.0), -np.inf, np.inf, id="a constant"),
+        pytest.param(np.full(2_000, -0.1), -np.inf, np.inf, id="a constant but for rounding"),
         pytest.param(
             NOISE - 9 * CLIMB + 5_000 * (np.arange(2_000) == 700), -np.inf, np.inf, id="a decline with a spike"
         ),
         pytest.param(np.full(2_000, np.nan), -np.inf, np.inf, id="nothing"),
-        pytest.param(np.array([0.0, 1, 0, 2, 0, 3]), -np.inf, np.inf, id="too short to tell"),
+        pytest.param(np.array([0.0, 1, 0, 2, 0, 3]) - 4, -np.inf, np.inf, id="too short to tell"),
+        pytest.param(NOISE + 100, 0, np.inf, id="never below 0"),
+        pytest.param(CLIMB, 0, np.inf, id="a climb from 0"),
+        pytest.param(np.full(2_000, 7.0), 0, np.inf, id="a constant above 0"),
     ],
 )
 def test_limits_are_what_a_series_often_comes_close_to_and_never_crosses(column, low, high):
     scaler = Scaler.fit(column[:, None])
     assert (scaler.low[0], scaler.high[0]) == (low, high)
+
+
+def test_a_lower_limit_that_is_given_is_that_of_all():
+    rows = np.stack([NOISE, np.maximum(NOISE, 0), np.full(2_000, np.nan)], axis=1)
+    scaler = Scaler.fit(rows, -5.0)
+    assert scaler.low.tolist() == [-5, -5, -5]
+    assert np.array_equal(scaler.high, Scaler.fit(rows).high)
 
 
 @given(ROWS, st.floats(-2e9, 2e9))

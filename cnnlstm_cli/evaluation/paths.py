@@ -1,0 +1,42 @@
+"""Sample paths: what may come, as whole courses rather than step by step, for sums and the like over the horizon.
+
+Errors of one step go on into the next. So those of a whole window in the validation rows are kept together, all steps
+and targets, measured as `evaluation.conformal` does; a path is the forecast and one such window's errors.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.floating]
+Index = NDArray[np.int64]
+
+MOST_WINDOWS, MOST_NUMBERS = 1_000, 2_000_000  # that are kept
+
+
+def whole_windows(measured: Numbers, column: Index, row: Index) -> NDArray[np.float32]:
+    """(m, H) measured errors of the windows of one column each -> (n, H, columns) of rows that have all of them.
+
+    Those with a hole are left out; evenly chosen ones of very many.
+
+    column  (m,) which column a window is of, 0 .. columns - 1
+    row     (m,) where it begins, the same for windows of other columns beside it
+    """
+    rows, place = np.unique(row, return_inverse=True)
+    together = np.full((len(rows), measured.shape[1], int(column.max()) + 1), np.nan, dtype=np.float32)
+    together[place, :, column] = measured
+    whole = np.flatnonzero(~np.isnan(together).any(axis=(1, 2)))
+    most = min(len(whole), MOST_WINDOWS, max(1, MOST_NUMBERS // together[0].size))
+    chosen = whole[np.linspace(0, len(whole) - 1, most).astype(np.int64)] if len(whole) else whole
+    return together[chosen]
+
+
+def drawn(windows: Numbers, unit: Numbers, paths: int, seed: int) -> NDArray[np.float64]:
+    """(n, H, columns) measured errors -> (paths, series, h, columns) errors; each series draws its own windows.
+
+    unit  (series, h, columns) by which they are measured; h of the H steps
+    """
+    random = np.random.default_rng(seed)
+    chosen = random.integers(0, len(windows), (paths, len(unit)))
+    return windows[:, : unit.shape[1]].astype(np.float64)[chosen] * unit

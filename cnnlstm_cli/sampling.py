@@ -1,0 +1,38 @@
+"""Sample paths of a forecast: `predict --samples`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from cnnlstm_cli.errors import UsageError
+from cnnlstm_cli.evaluation.paths import drawn
+from cnnlstm_cli.forecast import Forecast, Run, rounded
+from cnnlstm_cli.series.reader import Data
+
+
+def sample(data: Data, run: str | Path, paths: int, horizon: int | None = None) -> pd.DataFrame:
+    """So many courses that may follow `data`: column `sample`, 1 to `paths`, then those of `predict`.
+
+    The same run and data draw the same ones; each of many series draws its own. Raises as `Run.predict` does, and
+    UsageError for fewer than one path, or a column named `sample`.
+    """
+    opened = Run.open(run)
+    return paths_of(opened, opened.forecast(data, horizon), paths)
+
+
+def paths_of(run: Run, forecast: Forecast, paths: int, written: bool = False) -> pd.DataFrame:
+    """The same around a forecast that the run has made; `written` as in `Forecast.frame`."""
+    if paths < 1:
+        raise UsageError(f"--samples must be 1 or more, not {paths}.")
+    if "sample" in forecast.table.schema.columns:
+        raise UsageError("a column 'sample' is in the data, and would be the number of a path. Rename it; train again.")
+    limits = forecast.limits
+    errors = drawn(run.errors, forecast.size, paths, run.record.spec.train.seed)
+    parts = [
+        replace(forecast, values=rounded(limits.within(forecast.values + each), limits.scale)).frame(written)
+        for each in errors
+    ]
+    return pd.concat([part.assign(sample=k + 1)[["sample", *part]] for k, part in enumerate(parts)], ignore_index=True)
