@@ -27,12 +27,13 @@ from cnnlstm_cli.evaluation.conformal import Intervals, difficulty_of
 from cnnlstm_cli.evaluation.drift import spans_of
 from cnnlstm_cli.evaluation.paths import whole_windows
 from cnnlstm_cli.evaluation.scores import Numbers, score, score_by
-from cnnlstm_cli.forecast import Run
+from cnnlstm_cli.forecast import Run, Session
 from cnnlstm_cli.planning import Task
 from cnnlstm_cli.runs.atomic import writing_to
 from cnnlstm_cli.runs.record import Record
 from cnnlstm_cli.series.windows import apart
 from cnnlstm_cli.specs import REGULARISED, ModelSpec
+from cnnlstm_cli.worth import worth
 
 if TYPE_CHECKING:
     from cnnlstm_cli.network.checkpoint import Epoch
@@ -187,8 +188,10 @@ class Candidate:
             spec=self.task.spec,
             schema=self.task.table.schema,
             scalers=dict(zip(self.task.table.ids, self.task.scalers, strict=True)),
+            known=self.task.known,
             model=hashlib.sha256(network).hexdigest(),
             facts={
+                "covariates": {},
                 "created": f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
                 "refitted": False,
                 "parameters": sum(member.model.count_params() for member in self.raced.kept),
@@ -246,7 +249,14 @@ def write(candidate: Candidate, folder: Path, watcher: Watcher, facts: Mapping[s
         np.save(folder / "errors.npy", candidate.errors, allow_pickle=False)
         (folder / "history.csv").write_text(_losses(candidate.raced.trained), encoding="utf-8")
         version = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{hashlib.sha256(graph).hexdigest()[:8]}"
-        made = {"refitted": refitted, "parity": parity, "parameters": network.count_params(), **facts}
+        covariates = worth(Session(graph), candidate.task)
+        made = {
+            "covariates": covariates,
+            "refitted": refitted,
+            "parity": parity,
+            "parameters": network.count_params(),
+            **facts,
+        }
         record = candidate.record(version, graph, made)
         (folder / "run.json").write_text(record.to_json(), encoding="utf-8")
     _check(candidate, folder)

@@ -50,6 +50,7 @@ def train(
     time: opt.Time = None,
     time_format: opt.TimeFormat = None,
     id: opt.Id = None,  # noqa: A002
+    known: opt.Known = None,
     horizon: opt.Horizon = None,
     lookback: opt.Lookback = None,
     season: opt.Season = None,
@@ -139,6 +140,9 @@ def predict(
     dialect: Annotated[
         Literal["plain", "input"], typer.Option(help="CSV with commas and points, or written as DATA is.")
     ] = "plain",
+    hold_known: Annotated[
+        bool, typer.Option("--hold-known", help="Where rows ahead lack covariates, let the last ones hold on.")
+    ] = False,
     version_id: Annotated[str | None, typer.Option(metavar="ID", help="An older version of the run.")] = None,
     log: Annotated[bool, typer.Option("--log", help="Keep it in the run as well, for `cnnlstm score`.")] = False,
     strict: opt.Strict = False,
@@ -160,7 +164,7 @@ def predict(
         _refuse_to_write(output, data, run)
     opened = Run.open(run, version_id)
     wanted = opened.levels(opt.levels_of(levels)) if levels else ()
-    made = opened.forecast(data, horizon, strict)
+    made = opened.forecast(data, horizon, strict=strict, hold_known=hold_known)
     if log:
         from cnnlstm_cli import scoring
 
@@ -207,6 +211,7 @@ def backtest(
     time: opt.Time = None,
     time_format: opt.TimeFormat = None,
     id: opt.Id = None,  # noqa: A002
+    known: opt.Known = None,
     horizon: opt.Horizon = None,
     lookback: opt.Lookback = None,
     season: opt.Season = None,
@@ -331,6 +336,7 @@ def inspect(
     time: opt.Time = None,
     time_format: opt.TimeFormat = None,
     id: opt.Id = None,  # noqa: A002
+    known: opt.Known = None,
     horizon: opt.Horizon = None,
     lookback: opt.Lookback = None,
     season: opt.Season = None,

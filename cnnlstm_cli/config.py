@@ -60,6 +60,7 @@ class Options(TypedDict, total=False):
 
     target: str | Sequence[str]
     time: str | Sequence[str]
+    known: str | Sequence[str]
     id: str
     time_format: str
     freq: str

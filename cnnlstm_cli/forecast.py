@@ -16,7 +16,7 @@ from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.evaluation.conformal import Ends, Intervals, difficulty
 from cnnlstm_cli.runs.directory import Hold, RunDirectory
 from cnnlstm_cli.runs.record import Record
-from cnnlstm_cli.series.calendar import Calendar, features
+from cnnlstm_cli.series.calendar import Calendar
 from cnnlstm_cli.series.frequency import Times
 from cnnlstm_cli.series.reader import Data, read_recent
 from cnnlstm_cli.series.scaler import Scaler
@@ -202,7 +202,8 @@ class Run:
     def windows(self, table: Table, fitted: Sequence[Scaler], starts: Index) -> Windows:
         """The windows of a table that begin at rows `starts`, for `judged`; those with a hole are left out."""
         model = self.record.spec.model
-        joint, calendar = model.channels == "joint", Calendar.of(table.times, model.calendar)
+        known = self.record.known.covariates(table.known)
+        joint, calendar = model.channels == "joint", Calendar.of(table.times, model.calendar, known)
         lookback, horizon = self.record.lookback, self.record.horizon
         return lay(table, fitted, starts[:0], starts, lookback, horizon, joint=joint, calendar=calendar)
 
@@ -211,17 +212,23 @@ class Run:
         model, columns = self.record.spec.model, len(self.record.schema.targets)
         return self.session.validate(joined(windows, columns) if model.channels == "joint" else windows)
 
-    def predict(self, data: Data, horizon: int | None = None, levels: Sequence[float] = ()) -> pd.DataFrame:
+    def predict(
+        self, data: Data, horizon: int | None = None, levels: Sequence[float] = (), *, hold_known: bool = False
+    ) -> pd.DataFrame:
         """The rows that follow `data`: the same columns, the same numbers as `cnnlstm predict` writes.
 
-        levels  in percent, of the intervals to put behind them as NAME-lo-80, NAME-hi-80
+        levels      in percent, of the intervals to put behind them as NAME-lo-80, NAME-hi-80
+        hold_known  the last known covariates hold on where rows ahead have none
 
         Of many series, those shorter than the lookback are continued backwards. Raises DataError when the data has too
         few rows, lacks a column, or follows another step than the run.
         """
-        return self.forecast(data, horizon).frame(levels=self.levels(levels) if levels else ())
+        made = self.forecast(data, horizon, hold_known=hold_known)
+        return made.frame(levels=self.levels(levels) if levels else ())
 
-    def forecast(self, data: Data, horizon: int | None = None, strict: bool = False) -> Forecast:
+    def forecast(
+        self, data: Data, horizon: int | None = None, *, strict: bool = False, hold_known: bool = False
+    ) -> Forecast:
         """`predict`, with all that is known about it. Raises as `predict` does, and DataError when `strict` and the
         rows that the forecast depends on need mending."""
         steps = self._steps(horizon)
@@ -230,7 +237,8 @@ class Run:
             table.refuse_mended()
         scaled, fitted, unknown = self._lookbacks(table)
         times = self._times(table, self.record.horizon)
-        ahead = self._ahead(scaled, times)[:, :steps].astype(np.float64)
+        known = self.record.known.covariates(table.known_ahead(times, steps, hold_known))
+        ahead = self._ahead(scaled, times, known)[:, :steps].astype(np.float64)
         if not np.isfinite(ahead).all():
             raise DataError(f"{table.name}: no finite forecast comes of these rows. Look at the last of them.")
         joint = Scaler.joined(fitted).along_steps()
@@ -343,10 +351,16 @@ class Run:
             raise DataError(f"{table.name}: a target has no numbers in its rows. Its last {needed} rows are needed.")
         return scaled, fitted, unknown
 
-    def _ahead(self, scaled: NDArray[np.float32], times: Sequence[Times]) -> NDArray[np.float32]:
-        """(series, L, targets) -> (series, H, targets), the targets together or each as a series of its own."""
+    def _ahead(
+        self, scaled: NDArray[np.float32], times: Sequence[Times], known: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """(series, L, targets) -> (series, H, targets), the targets together or each as a series of its own.
+
+        known  (series, H, K) scaled
+        """
         model = self.record.spec.model
-        calendar = None if model.calendar == "none" else features(np.stack(times), model.calendar)
+        told = Calendar.of(np.stack(times), model.calendar, known)
+        calendar = None if told is None else told.features()
         if model.channels == "joint":
             return self.session.run(scaled, calendar)
         series, rows, targets = scaled.shape
@@ -360,9 +374,16 @@ class Run:
         return tuple(table.schema.frequency.after(table.times[end - 1], steps) for end in table.offsets[1:])
 
 
-def predict(data: Data, run: str | Path, horizon: int | None = None, levels: Sequence[float] = ()) -> pd.DataFrame:
+def predict(
+    data: Data,
+    run: str | Path,
+    horizon: int | None = None,
+    levels: Sequence[float] = (),
+    *,
+    hold_known: bool = False,
+) -> pd.DataFrame:
     """`Run.open(run).predict(...)`: the command `cnnlstm predict DATA --run DIR` as a function."""
-    return Run.open(run).predict(data, horizon, levels)
+    return Run.open(run).predict(data, horizon, levels, hold_known=hold_known)
 
 
 def rounded(values: Numbers, scale: Numbers) -> Numbers:

@@ -23,6 +23,10 @@ Time: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(metavar="COL", help="Time column; may repeat (a date, then an hour or clock). Default: found."),
 ]
+Known: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COL", help="Covariate whose rows ahead are known, as weather or promotions; may repeat."),
+]
 TimeFormat: TypeAlias = Annotated[
     str | None, typer.Option(metavar="FORMAT", help="How it is written, as %d/%m/%Y. Default: found.")
 ]

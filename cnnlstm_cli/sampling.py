@@ -13,14 +13,16 @@ from cnnlstm_cli.forecast import Forecast, Run, rounded
 from cnnlstm_cli.series.reader import Data
 
 
-def sample(data: Data, run: str | Path, paths: int, horizon: int | None = None) -> pd.DataFrame:
+def sample(
+    data: Data, run: str | Path, paths: int, horizon: int | None = None, *, hold_known: bool = False
+) -> pd.DataFrame:
     """So many courses that may follow `data`: column `sample`, 1 to `paths`, then those of `predict`.
 
     The same run and data draw the same ones; each of many series draws its own. Raises as `Run.predict` does, and
     UsageError for fewer than one path, or a column named `sample`.
     """
     opened = Run.open(run)
-    return paths_of(opened, opened.forecast(data, horizon), paths)
+    return paths_of(opened, opened.forecast(data, horizon, hold_known=hold_known), paths)
 
 
 def paths_of(run: Run, forecast: Forecast, paths: int, written: bool = False) -> pd.DataFrame:

@@ -86,6 +86,7 @@ def run_report(facts: Facts) -> list[RenderableType]:
                 "season": _listed(facts["season"]),
                 "limits": limited(facts["limits"], facts["data"]["series"]),
                 "needs": f"columns {', '.join(needs['columns'])}; at least {needs['rows']} rows",
+                **({"covariates": _worths(facts["covariates"])} if facts["covariates"] else {}),
                 "average": averaged(facts),
                 "network": f"{facts['parameters']:,} parameters, best epoch {facts['epochs']['best']}",
                 "seed": str(facts["seed"]),
@@ -273,10 +274,18 @@ def summary_lines(facts: Facts) -> list[str]:
         f"trained: {epochs['run']} epochs{stopped}, best {epochs['best']}{anew}, in {facts['seconds']:.1f} s; "
         f"{networks}, {facts['parameters']:,} parameters",
         f"validation: mae {model['mae']:.4f}, mase {model['mase']:.4f}. {verdict(facts['skill'])}",
+        *([f"covariates: {worths}"] if (worths := _worths(facts["covariates"])) else []),
         *([f"warning: {against}"] if (against := losing(facts)) else []),
         *([facts["why"]] if facts.get("gate") else []),
         f"{'published' if facts['published'] else 'not published; still'}: {facts['run']}, version {facts['version']}",
     ]
+
+
+def _worths(covariates: Facts) -> str:
+    """By how much the error grows without each, the most first."""
+    grows = {name: 100 * (each["shuffled"] / each["mae"] - 1) for name, each in covariates.items() if each["mae"] > 0}
+    told = (f"{name} {grows[name]:+.1f} %" for name in sorted(grows, key=grows.__getitem__, reverse=True))
+    return f"error when shuffled: {', '.join(told)}" if grows else ""
 
 
 def averaged(facts: Facts) -> str:

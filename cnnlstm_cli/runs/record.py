@@ -12,6 +12,7 @@ from typing import Any, get_args
 from cnnlstm_cli.config import Spec
 from cnnlstm_cli.errors import CnnlstmError, DataError
 from cnnlstm_cli.runs.shape import NUMBER, Many, require
+from cnnlstm_cli.series.covariates import Covariate
 from cnnlstm_cli.series.frequency import Frequency
 from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.stamps import Case, StampFormat
@@ -31,6 +32,7 @@ SCHEMA = {
     "frequency": {"alias": str, "day": int},
     "targets": [str],
     "id": TEXT_OR_NOT,
+    "known": [{"name": str, "categories": [str]}],
 }
 WRITTEN = ("stamp", "date+hour", "date+time")  # as text
 CASE = frozenset(get_args(Case))
@@ -48,6 +50,7 @@ TOLD = {
     "error_by_target": Many({"": NUMBER}),
     "error_by_step": [NUMBER],
     "intervals": Many({"": {"profile": [NUMBER], "ends": Many({"": [NUMBER]})}}),
+    "covariates": Many({"": {"mae": NUMBER, "shuffled": NUMBER}}),
     "seen": [{"value": [NUMBER], "mean": [NUMBER], "deviation": [NUMBER]}],
     "epochs": {"run": int, "best": int, "interrupted": bool},
     "members": [{**dict.fromkeys(REGULARISED, NUMBER), "seed": int, "mae": NUMBER, "kept": bool}],
@@ -70,6 +73,7 @@ class Record:
     spec     resolved: every value that was found from the data is in it
     scalers  one a series, under its id. They stand here rather than in model.onnx because they belong to the series and
              the network does not: one graph serves series it was not trained on, and a reader can check them
+    known    the scaler of the covariates, of each column that they become
     model    SHA-256 of model.onnx: a flipped bit in the weights would otherwise be a wrong forecast without a word
     facts    what is told but not computed with: data, rows, mended, validation, seconds, packages, command, ...
     """
@@ -78,6 +82,7 @@ class Record:
     spec: Spec
     schema: Schema
     scalers: Mapping[str, Scaler]
+    known: Scaler
     model: str
     facts: Mapping[str, Any]
 
@@ -100,6 +105,7 @@ class Record:
             "spec": self.spec.to_dict(),
             "schema": dataclasses.asdict(self.schema),
             "model": self.model,
+            "known": self.known.to_dict(),
             "scalers": {name: scaler.to_dict() for name, scaler in self.scalers.items()},
         }
         return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
@@ -131,11 +137,14 @@ class Record:
             spec=Spec.from_dict(document.pop("spec")),
             schema=_schema(document.pop("schema")),
             scalers={name: Scaler.from_dict(facts) for name, facts in document.pop("scalers").items()},
+            known=Scaler.from_dict(document.pop("known")),
             model=str(document.pop("model")),
             facts=document,
         )
         if any(len(scaler.mean) != len(record.schema.targets) for scaler in record.scalers.values()):
             raise DataError("a scaler has not one number for each target")
+        if len(record.known.mean) != sum(each.width for each in record.schema.known):
+            raise DataError("the scaler of covariates has not one number for each column of theirs")
         require(document, TOLD)
         if "model" not in document["validation"] or len(document["validation"]) < 2:
             raise DataError("its validation needs the scores of the model and of a baseline")
@@ -162,4 +171,5 @@ def _schema(facts: Mapping[str, Any]) -> Schema:
         frequency=frequency,
         targets=tuple(facts["targets"]),
         id=facts["id"],
+        known=tuple(Covariate(each["name"], tuple(each["categories"])) for each in facts["known"]),
     )

@@ -1,4 +1,4 @@
-"""The calendar of a time, as numbers a network can use: known as far ahead as anyone likes.
+"""The calendar of a time, as numbers a network can use: known as far ahead as anyone likes; and what else is.
 
 day   time of day: sine and cosine, once and twice a day
 week  weekday: one of seven is 1
@@ -29,24 +29,27 @@ class Calendar:
 
     times  (rows,)
     parts  as `features` takes them
+    known  (rows, covariates) scaled
     """
 
     times: Times
     parts: str
+    known: NDArray[np.float32]
 
     @classmethod
-    def of(cls, times: Times, parts: str) -> Calendar | None:
-        """None where the parts are `none`."""
-        return None if parts == "none" else cls(times, parts)
+    def of(cls, times: Times, parts: str, known: NDArray[np.float32]) -> Calendar | None:
+        """None where the parts are `none` and there are no covariates."""
+        return None if parts == "none" and not known.shape[-1] else cls(times, parts, known)
 
     @property
     def width(self) -> int:
         """K, the numbers of a row."""
-        return len(features(self.times[0], self.parts))
+        width: int = features(self.times[:1], self.parts).shape[-1] + self.known.shape[-1]
+        return width
 
     def features(self) -> NDArray[np.float32]:
-        """(rows, K), computed anew."""
-        return features(self.times, self.parts)
+        """(rows, K), computed anew; or (..., rows, K) of times and covariates of many series."""
+        return np.concatenate([features(self.times, self.parts), self.known], axis=-1)
 
 
 def suggested(frequency: Frequency, first: Any, last: Any) -> str:
@@ -66,7 +69,9 @@ def suggested(frequency: Frequency, first: Any, last: Any) -> str:
 
 
 def features(times: Times, parts: str) -> NDArray[np.float32]:
-    """Times (...) -> (..., K), the parts side by side in the order they are named."""
+    """Times (...) -> (..., K), the parts side by side in the order they are named; `none` is no part."""
+    if parts == "none":
+        return np.empty((*np.shape(times), 0), dtype=np.float32)
     flat, named = np.ravel(times).astype("datetime64[us]"), parts.split("+")
     width = _features(pd.DatetimeIndex(flat[:1]), named).shape[1]
     columns = np.empty((len(flat), width), dtype=np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +32,15 @@ class Mending:
 
 @dataclass(frozen=True)
 class Block:
-    """One series: (rows,) ascending times and (rows, columns) values."""
+    """One series: (rows,) ascending times, (rows, targets) values, and (rows, K) numbers of covariates known ahead."""
 
     times: Times
     values: Numbers
+    known: Numbers
+
+    def __getitem__(self, rows: Any) -> Block:
+        """Some of the rows."""
+        return Block(self.times[rows], self.values[rows], self.known[rows])
 
 
 def gap_limit(frequency: Frequency) -> int:
@@ -52,25 +58,25 @@ def in_order(block: Block) -> tuple[Block, list[Mending]]:
         count = len(block.times) if turned else int((steps < 0).sum())
         first = None if turned else block.times[1:][steps < 0][0]
         mended.append(Mending("rows newest first, turned" if turned else "rows out of order, sorted", count, first))
-        block = Block(block.times[order], block.values[order])
+        block = block[order]
     if (block.times[1:] == block.times[:-1]).any():  # an empty row never takes the place of a filled one
         order = np.lexsort((~np.isnan(block.values).all(axis=1), block.times))
-        block = Block(block.times[order], block.values[order])
+        block = block[order]
     again = np.append(block.times[1:] == block.times[:-1], [False])
     if again.any():
         mended.append(Mending("doubled stamps, the last row kept", int(again.sum()), block.times[again][0]))
-        block = Block(block.times[~again], block.values[~again])
+        block = block[~again]
     return block, mended
 
 
-def observed(block: Block) -> tuple[Block, list[Mending]]:
-    """Without the rows at the end in which every column is empty: they announce a time and observe nothing."""
-    known = np.flatnonzero(~np.isnan(block.values).all(axis=1))
-    end = int(known[-1]) + 1 if len(known) else len(block.times)
-    if end == len(block.times):
-        return block, []
-    mended = [Mending(UNOBSERVED, len(block.times) - end, block.times[end])]
-    return Block(block.times[:end], block.values[:end]), mended
+def observed(block: Block) -> tuple[Block, Block, list[Mending]]:
+    """Without the rows at the end in which every target is empty, and these: they announce a time, or covariates."""
+    filled = np.flatnonzero(~np.isnan(block.values).all(axis=1))
+    end = int(filled[-1]) + 1 if len(filled) else len(block.times)
+    ahead = block[end:]
+    idle = np.isnan(ahead.known).all(axis=1)
+    mended = [Mending(UNOBSERVED, int(idle.sum()), ahead.times[idle][0])] if idle.any() else []
+    return block[:end], ahead[~idle], mended
 
 
 def sparse(block: Block) -> bool:
@@ -104,13 +110,13 @@ def on_grid(block: Block, frequency: Frequency) -> tuple[Block, list[Mending]]:
     fits[fits] = grid[place[fits]] == block.times[fits]
     if not fits.all():
         mended.append(Mending(OFF_STEP, int((~fits).sum()), block.times[~fits][0]))
-    values = np.full((len(grid), block.values.shape[1]), np.nan)
-    values[place[fits]] = block.values[fits]
+    values, known = (np.full((len(grid), each.shape[1]), np.nan) for each in (block.values, block.known))
+    values[place[fits]], known[place[fits]] = block.values[fits], block.known[fits]
     missing = np.ones(len(grid), dtype=bool)
     missing[place[fits]] = False
     if missing.any():
         mended.append(Mending("missing rows", int(missing.sum()), grid[missing][0]))
-    return Block(grid, values), mended
+    return Block(grid, values, known), mended
 
 
 def without_gaps(block: Block, limit: int | None) -> tuple[Block, list[Mending]]:
@@ -118,22 +124,25 @@ def without_gaps(block: Block, limit: int | None) -> tuple[Block, list[Mending]]
 
     Longer ones stay NaN: no window is laid over them.
     """
-    infinite = np.isinf(block.values)
-    values = np.where(infinite, np.nan, block.values)
-    gone = np.isnan(values)
-    filled = np.column_stack([_filled(column, limit) for column in values.T]) if gone.any() else values
-    mended = []
-    for what, cells in (
-        ("infinite values, taken as missing", infinite),
-        ("missing values, filled by a straight line", gone & ~np.isnan(filled)),
-        ("missing values in long gaps, left out", np.isnan(filled)),
-    ):
-        if cells.any():
-            mended.append(Mending(what, int(cells.sum()), block.times[cells.any(axis=1)][0]))
-    return Block(block.times, filled), mended
+    mended, whole = [], []
+    for kind, columns in (("values", block.values), ("covariates", block.known)):
+        infinite = np.isinf(columns)
+        values = np.where(infinite, np.nan, columns)
+        gone = np.isnan(values)
+        line = np.column_stack([filled(column, limit) for column in values.T]) if gone.any() else values
+        whole.append(line)
+        for what, cells in (
+            (f"infinite {kind}, taken as missing", infinite),
+            (f"missing {kind}, filled by a straight line", gone & ~np.isnan(line)),
+            (f"missing {kind} in long gaps, left out", np.isnan(line)),
+        ):
+            if cells.any():
+                mended.append(Mending(what, int(cells.sum()), block.times[cells.any(axis=1)][0]))
+    return Block(block.times, *whole), mended
 
 
-def _filled(column: Numbers, limit: int | None) -> Numbers:
+def filled(column: Numbers, limit: int | None) -> Numbers:
+    """(rows,): gaps of up to `limit` rows inside a column by a straight line; None: of any length, ends held level."""
     gone = np.isnan(column)
     known = np.flatnonzero(~gone)
     if not len(known) or not gone.any():

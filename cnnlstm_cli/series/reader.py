@@ -27,6 +27,7 @@ from cnnlstm_cli.series.cleaning import (
     total,
     without_gaps,
 )
+from cnnlstm_cli.series.covariates import Covariate, encoded
 from cnnlstm_cli.series.dialect import Source
 from cnnlstm_cli.series.frequency import Frequency, Times, find_frequency
 from cnnlstm_cli.series.numerals import short, shown
@@ -58,12 +59,13 @@ def read_training(data: Data, spec: DataSpec) -> Table:
     Raises InputError, DataError or UsageError as cli.md's list of errors has it.
     """
     sheet = _open(data, spec.id, spec.time[:1] if spec.time_format else ())
-    _require(sheet, [*spec.time, *spec.target, *([spec.id] if spec.id else [])])
+    _require(sheet, [*spec.time, *spec.target, *spec.known, *([spec.id] if spec.id else [])])
     time = find_time(sheet, spec.time, spec.time_format, spec.id)
     targets, left_out = _targets(sheet, spec, time)
-    rows = _rows(sheet, time, targets, spec.id)
+    known = tuple(Covariate.found(sheet, name) for name in spec.known)
+    rows = _rows(sheet, time, targets, known, spec.id)
     frequency = _given(spec.freq, time) if spec.freq else _find_frequency(sheet, rows, time)
-    schema = Schema(time, frequency, targets, spec.id)
+    schema = Schema(time, frequency, targets, spec.id, known)
     table = _assemble(sheet, schema, rows, limit=gap_limit(frequency))
     if spec.strict:
         table.refuse_mended()
@@ -91,7 +93,7 @@ def read_recent(data: Data, schema: Schema, rows: int) -> Table:
 
     Raises DataError when a column is missing or the rows follow another step, InputError when there is no file.
     """
-    as_text = schema.time.names[:1] if schema.time.format else ()
+    as_text = _as_text(schema)
     source = opened(data)
     if isinstance(source, pd.DataFrame):
         return _recent(sheet_from_frame(source), schema, rows)
@@ -102,7 +104,7 @@ def read_recent(data: Data, schema: Schema, rows: int) -> Table:
             with contextlib.suppress(CnnlstmError):  # read from its start, the file gets a message that names the line
                 table = _recent(sheet, schema, rows)
                 unused = sum(each.count for each in table.mended if each.what == UNOBSERVED)
-                if table.read - unused >= rows:
+                if table.read - unused - len(table.ahead[0].times) >= rows:
                     return table
     return _recent(_read(reader, schema.id, as_text), schema, rows)
 
@@ -110,8 +112,14 @@ def read_recent(data: Data, schema: Schema, rows: int) -> Table:
 def _recent(sheet: Sheet, schema: Schema, wanted: int) -> Table:
     _require(sheet, schema.columns)
     time = find_again(sheet, schema.time)
-    rows = _rows(sheet, time, schema.targets, schema.id)
+    rows = _rows(sheet, time, schema.targets, schema.known, schema.id)
     return _assemble(sheet, replace(schema, time=time), rows, newest=wanted)
+
+
+def _as_text(schema: Schema) -> list[str]:
+    """Columns that stay text, whatever their cells look like in a part of a file."""
+    categories = [each.name for each in schema.known if each.categories]
+    return [*(schema.time.names[:1] if schema.time.format else ()), *categories]
 
 
 def read_history(data: Data, schema: Schema) -> Table:
@@ -119,10 +127,10 @@ def read_history(data: Data, schema: Schema) -> Table:
 
     Raises as `read_recent` does.
     """
-    sheet = _open(data, schema.id, schema.time.names[:1] if schema.time.format else ())
+    sheet = _open(data, schema.id, _as_text(schema))
     _require(sheet, schema.columns)
     schema = replace(schema, time=find_again(sheet, schema.time))
-    rows = _rows(sheet, schema.time, schema.targets, schema.id)
+    rows = _rows(sheet, schema.time, schema.targets, schema.known, schema.id)
     for part, block in _parts(sheet, rows, schema.id):
         _refuse_other_week(part, schema, in_order(block)[0])
     return _assemble(sheet, schema, rows, limit=gap_limit(schema.frequency))
@@ -158,6 +166,10 @@ def _targets(sheet: Sheet, spec: DataSpec, time: TimeColumn) -> tuple[tuple[str,
     taken = {*time.names, *((spec.id,) if spec.id else ())}
     if spec.id in time.names:
         raise UsageError(f"column {spec.id!r} can't be both the time and the id. Name another with --id or --time.")
+    for name in spec.known:
+        if name in taken or spec.known.count(name) > 1:
+            raise UsageError(f"column {name!r} can't be known ahead and something else as well. Name it once.")
+    taken |= {*spec.known}
     if spec.target:
         twice = [name for name in spec.target if name in taken or spec.target.count(name) > 1]
         if twice:
@@ -209,27 +221,31 @@ class _Rows:
 
     times: Times
     values: NDArray[np.float64]
+    known: NDArray[np.float64]
     starts: NDArray[np.int64]
     ids: tuple[str, ...]
     mended: tuple[Mending, ...]
 
 
-def _rows(sheet: Sheet, time: TimeColumn, targets: Sequence[str], id_column: str | None) -> _Rows:
+def _rows(
+    sheet: Sheet, time: TimeColumn, targets: Sequence[str], covariates: Sequence[Covariate], id_column: str | None
+) -> _Rows:
     stamps = time.parse(sheet)
     values = np.column_stack([_in_range(sheet, target) for target in targets])
+    known, unseen = encoded(covariates, sheet)
     named = sheet.frame[id_column] if id_column else pd.Series("", index=stamps.index)
     if id_column and time.kind == "row":  # each series counts its own rows
         stamps = (stamps.groupby(named.to_numpy()).cumcount() + 1).astype("Int64")
     keep = (stamps.notna() & named.notna()).to_numpy(dtype=bool)
     first = "" if keep.all() else sheet.line(int(keep.argmin()))
-    mended = (Mending("rows without a time or an id, dropped", int((~keep).sum()), first),) if first else ()
+    mended = [Mending("rows without a time or an id, dropped", int((~keep).sum()), first)] if first else []
     if not keep.any():
         raise DataError(f"{sheet.name}: no row has a time. Name the time column with --time.")
     codes, ids = pd.factorize(named[keep].astype(str))
     order = np.argsort(codes, kind="stable")
     times = stamps[keep].to_numpy(dtype="datetime64[us]" if time.dated else np.int64)[order]
     starts = np.searchsorted(codes[order], np.arange(len(ids)))
-    return _Rows(times, values[keep][order], starts, tuple(ids), mended)
+    return _Rows(times, values[keep][order], known[keep][order], starts, tuple(ids), (*mended, *unseen))
 
 
 def _in_range(sheet: Sheet, column: str) -> NDArray[np.float64]:
@@ -246,7 +262,8 @@ def _in_range(sheet: Sheet, column: str) -> NDArray[np.float64]:
 
 def _blocks(rows: _Rows) -> list[Block]:
     ends = [*rows.starts[1:], len(rows.times)]
-    return [Block(rows.times[a:b], rows.values[a:b]) for a, b in zip(rows.starts, ends, strict=True)]
+    whole = Block(rows.times, rows.values, rows.known)
+    return [whole[a:b] for a, b in zip(rows.starts, ends, strict=True)]
 
 
 def _parts(sheet: Sheet, rows: _Rows, id_column: str | None) -> list[tuple[Sheet, Block]]:
@@ -292,18 +309,21 @@ def _find_frequency(sheet: Sheet, rows: _Rows, time: TimeColumn) -> Frequency:
 def _assemble(sheet: Sheet, schema: Schema, rows: _Rows, limit: int | None = None, newest: int | None = None) -> Table:
     """The table of rows; `limit` is the longest gap to fill, `newest` how many rows of each series to take."""
     mended = list(rows.mended)
-    blocks, known = [], []
+    blocks, seen, ahead = [], [], []
     for part, block in _parts(sheet, rows, schema.id):
-        even, more = _even(part, schema, block, newest)
+        even, later, more = _even(part, schema, block, newest)
         filled, holes = without_gaps(even, limit)
         mended += more + holes
         blocks.append(filled)
-        known.append(np.isfinite(even.values))
+        seen.append(np.isfinite(even.values))
+        ahead.append(later)
     lengths = [len(block.times) for block in blocks]
     return Table(
         schema=schema,
         values=np.concatenate([block.values for block in blocks]),
-        observed=np.concatenate(known),
+        known=np.concatenate([block.known for block in blocks]),
+        ahead=tuple(ahead),
+        observed=np.concatenate(seen),
         times=np.concatenate([block.times for block in blocks]),
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         ids=rows.ids,
@@ -328,10 +348,11 @@ def _other_step(sheet: Sheet, schema: Schema, block: Block) -> str:
     )
 
 
-def _even(sheet: Sheet, schema: Schema, block: Block, newest: int | None) -> tuple[Block, list[Mending]]:
-    """In order, without the unobserved rows at the end, on the schema's grid. Raises DataError where it is no grid."""
+def _even(sheet: Sheet, schema: Schema, block: Block, newest: int | None) -> tuple[Block, Block, list[Mending]]:
+    """In order and on the schema's grid, without the rows at the end that have no target, and those of them that have
+    covariates. Raises DataError where it is no grid."""
     block, sorted_ = _ordered(sheet, schema.time, block)
-    block, ended = observed(block)
+    block, ahead, ended = observed(block)
     if sparse(block):
         first, last = (schema.stamp(time) for time in block.times[[0, -1]])
         raise DataError(
@@ -341,14 +362,14 @@ def _even(sheet: Sheet, schema: Schema, block: Block, newest: int | None) -> tup
     if schema.time.dated and block.times[-1] >= LAST_TIME:
         raise DataError(f"{sheet.name}: no time after {schema.stamp(block.times[-1])} can be written. Is it a slip?")
     if newest is not None:
-        block = Block(block.times[-newest:], block.values[-newest:])
+        block = block[-newest:]
     if not follows(block, schema.frequency):
         raise DataError(_other_step(sheet, schema, block))
     gridded, dropped = on_grid(block, schema.frequency)
     if newest is not None:
         _refuse_other_week(sheet, schema, block)
         _refuse_invented(sheet, schema, gridded, dropped, newest)
-    return gridded, sorted_ + ended + dropped
+    return gridded, ahead, sorted_ + ended + dropped
 
 
 def _refuse_other_week(sheet: Sheet, schema: Schema, block: Block) -> None:

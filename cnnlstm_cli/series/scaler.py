@@ -27,6 +27,7 @@ NEAR, COMPANY, FEWEST = 0.1, 0.05, 3  # deviations from it; share of the rows, a
 MIDDLE = (0.1, 0.9)  # between these quantiles a spike does not widen what is near
 NORMAL = 2.563  # deviations that lie between them in a bell
 ROUNDING = 1e-4  # deviations
+FARTHEST = 5.0  # deviations of a covariate
 PARTS = ("mean", "scale", "low", "high")
 
 
@@ -80,6 +81,10 @@ class Scaler:
     def transform(self, rows: Numbers) -> Numbers:
         """(..., columns) in units of the data -> standardised, the same shape."""
         return (rows - self.mean) / self.scale
+
+    def covariates(self, rows: Numbers) -> NDArray[np.float32]:
+        """The same of covariates, which are bounded: a network goes astray where it has never been."""
+        return np.clip(self.transform(rows), -FARTHEST, FARTHEST).astype(np.float32)
 
     def inverse(self, rows: Numbers) -> Numbers:
         """(..., columns) standardised -> in units of the data, the same shape."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import DataError
-from cnnlstm_cli.series.cleaning import Mending
+from cnnlstm_cli.series.cleaning import Block, Mending, filled, gap_limit
+from cnnlstm_cli.series.covariates import Covariate
 from cnnlstm_cli.series.dialect import Dialect
 from cnnlstm_cli.series.frequency import Frequency, Times
 from cnnlstm_cli.series.timecolumn import TimeColumn
@@ -16,17 +19,19 @@ from cnnlstm_cli.series.timecolumn import TimeColumn
 
 @dataclass(frozen=True)
 class Schema:
-    """What the columns of a file are."""
+    """What the columns of a file are; `known` are covariates whose rows ahead are there before the targets' are."""
 
     time: TimeColumn
     frequency: Frequency
     targets: tuple[str, ...]
     id: str | None = None
+    known: tuple[Covariate, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column a file must have."""
-        return ((self.id,) if self.id else ()) + self.time.names + self.targets
+        covariates = (each.name for each in self.known)
+        return (*((self.id,) if self.id else ()), *self.time.names, *self.targets, *covariates)
 
     def stamp(self, time: np.generic) -> str:
         """A time as the file writes it."""
@@ -38,6 +43,8 @@ class Table:
     """Even series, one after the other.
 
     values   (rows, targets) float64; NaN only where a gap was too long to fill
+    known    (rows, K) float64, covariates as `Covariate.encode` makes them, in units of the data; NaN as in `values`
+    ahead    of each series the rows after its last target that have covariates; the values of their targets are NaN
     observed (rows, targets) where the file had a value; the others were filled
     times    (rows,) datetime64[us] or int64, evenly spaced and ascending within each series
     offsets  (series + 1,) int64: series k is rows offsets[k] .. offsets[k+1]-1
@@ -49,6 +56,8 @@ class Table:
 
     schema: Schema
     values: NDArray[np.float64]
+    known: NDArray[np.float64]
+    ahead: tuple[Block, ...]
     observed: NDArray[np.bool_]
     times: Times
     offsets: NDArray[np.int64]
@@ -79,6 +88,7 @@ class Table:
         return replace(
             known,
             values=known.values[kept],
+            known=self.known[kept],
             observed=self.observed[kept],
             times=self.times[kept],
             offsets=np.append(0, np.cumsum(lengths)),
@@ -100,6 +110,36 @@ class Table:
             gone |= filled & (leans_back | leans_ahead)
         values[gone] = np.nan
         return replace(self, values=values)
+
+    def known_ahead(self, times: Sequence[Times], steps: int, hold: bool) -> NDArray[np.float64]:
+        """(series, H, K): covariates at the H times after the end of each series, of which `steps` are needed.
+
+        Short gaps between rows are filled by a straight line, as in the past.
+
+        hold  where there are none the last before them hold on; as they do after `steps`
+
+        Raises DataError, with the stamps, where covariates are missing.
+        """
+        if not self.schema.known:
+            return np.empty((len(times), len(times[0]), 0))
+        found, limit = [], gap_limit(self.schema.frequency)
+        for block, wanted, end in zip(self.ahead, times, self.offsets[1:], strict=True):
+            place, there = np.searchsorted(wanted, block.times), np.isin(block.times, wanted)
+            rows = np.full((len(wanted) + 1, self.known.shape[1]), np.nan)
+            rows[0] = self.known[end - 1]
+            rows[1:][place[there]] = block.known[there]
+            rows = np.column_stack([filled(column, limit) for column in rows.T])
+            missing = np.flatnonzero(np.isnan(rows[1 : steps + 1]).any(axis=1))
+            if len(missing) and not hold:
+                names = ", ".join(each.name for each in self.schema.known)
+                some = ", ".join(self.stamp(wanted[step]) for step in missing[:3])
+                raise DataError(
+                    f"{self.name}: the forecast needs {names} ahead, and {len(missing)} of {steps} steps lack them: "
+                    f"{some}{', ...' if len(missing) > 3 else ''}. Add these rows, their targets empty, or let the "
+                    "last values hold on with --hold-known."
+                )
+            found.append(pd.DataFrame(rows).ffill().to_numpy()[1:])
+        return np.stack(found)
 
     def stamp(self, time: np.generic) -> str:
         """A time as the file writes it."""

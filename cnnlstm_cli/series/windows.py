@@ -200,9 +200,11 @@ def lay(
     shift = np.arange(columns)[:, None] * len(table.values)
     whole = _whole(scaled, lookback + horizon)
     learnable = np.ones_like(whole) if past is None else _whole(past.values.T, horizon)
+    told: NDArray[np.bool_] = np.asarray(_whole(table.known.T, horizon).all(axis=0))
     flat = []
     for starts, targets in ((training, learnable), (validation, np.ones_like(whole))):
-        good = whole[:, starts] & table.observed[starts + lookback - 1].T & targets[:, starts + lookback]
+        good: NDArray[np.bool_] = whole[:, starts] & table.observed[starts + lookback - 1].T
+        good = good & targets[:, starts + lookback] & told[starts + lookback]
         if joint:
             good = np.broadcast_to(good.all(axis=0), good.shape)
         flat.append((shift + starts)[good])

@@ -10,6 +10,7 @@ import pytest
 from cnnlstm_cli.config import Spec
 from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.runs.record import TOLD, Record
+from cnnlstm_cli.series.covariates import Covariate
 from cnnlstm_cli.series.frequency import Frequency
 from cnnlstm_cli.series.scaler import PARTS, Scaler
 from cnnlstm_cli.series.stamps import StampFormat
@@ -24,6 +25,7 @@ FACTS = {
     "error_by_target": {"a": 1.5, "b": 2},
     "error_by_step": [0.5] * 12,
     "intervals": {name: {"profile": [1.0] * 12, "ends": {"80": [-1.5, 1.0]}} for name in "ab"},
+    "covariates": {"heat": {"mae": 0.5, "shuffled": 0.75}},
     "seen": [{"value": [-1.0, 2.0], "mean": [0.0, 0.5], "deviation": [0.1, 1.0]}] * 2,
     "epochs": {"run": 9, "best": 3, "interrupted": False},
     "members": [{"seed": 1, **RATES, "mae": 0.5, "epochs": 9, "best": 3, "kept": True}],
@@ -44,11 +46,16 @@ RECORD = Record(
         {"data": {"lookback": 48, "horizon": 12, "season": [24]}, "model": {"filters": 8, "calendar": "none"}}
     ),
     schema=Schema(
-        TimeColumn("stamp", ("zeit",), StampFormat("%d.%m.%Y %H:%M", pad=False)), Frequency("h"), ("a", "b"), "shop"
+        TimeColumn("stamp", ("zeit",), StampFormat("%d.%m.%Y %H:%M", pad=False)),
+        Frequency("h"),
+        ("a", "b"),
+        "shop",
+        (Covariate("heat"), Covariate("sky", ("clear", "rain"))),
     ),
     scalers={
         "x": Scaler(np.array([1.5, 2 / 3]), np.array([1e-9, 3.0]), np.array([-np.inf, 0.1]), np.array([7, np.inf]))
     },
+    known=Scaler.fit(np.array([[20.0, 0, 1], [12, 1, 0]])),
     model="0" * 64,
     facts=FACTS,
 )

@@ -208,7 +208,7 @@ def test_a_data_frame_reads_as_its_file(write):
 )
 def test_gaps_up_to_the_limit_are_filled_and_no_others(cells, limit):
     column = np.array([np.nan if cell is None else cell for cell in cells])
-    block = Block(np.arange(len(column)), column[:, None])
+    block = Block(np.arange(len(column)), column[:, None], np.empty((len(column), 0)))
     filled = without_gaps(block, limit)[0].values[:, 0]
     known = ~np.isnan(column)
     assert (filled[known] == column[known]).all()

@@ -1,0 +1,43 @@
+"""What the covariates of a version are worth: how much its error grows when one of them is shuffled (Breiman 2001)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnlstm_cli.forecast import Session
+from cnnlstm_cli.planning import Task
+from cnnlstm_cli.series.windows import Windows
+
+MOST_WINDOWS = 2_000
+
+
+def worth(session: Session, task: Task) -> dict[str, dict[str, float]]:
+    """Of each covariate {"mae": the error on the validation windows, "shuffled": that with its rows in any order}.
+
+    In deviations. The network that is judged is the one that is published: where it was trained anew on all rows, it
+    has seen these.
+    """
+    windows, covariates = task.fitting(task.windows), task.table.schema.known
+    calendar = windows.calendar
+    if not covariates or calendar is None:
+        return {}
+    some = np.unique(np.linspace(0, len(windows.validation) - 1, MOST_WINDOWS).astype(np.int64))
+    chosen = replace(windows, validation=windows.validation[some])
+    order = np.random.default_rng(0).permutation(len(calendar.known))
+    mae, ends, found = _mae(session, chosen), np.cumsum([each.width for each in covariates]), {}
+    for each, end in zip(covariates, ends, strict=True):
+        known = calendar.known.copy()
+        own = slice(end - each.width, end)
+        known[:, own] = known[order, own]
+        shuffled = replace(chosen, calendar=replace(calendar, known=known))
+        found[each.name] = {"mae": mae, "shuffled": _mae(session, shuffled)}
+    return found
+
+
+def _mae(session: Session, windows: Windows) -> float:
+    rows: NDArray[np.int64] = windows.validation[:, None] + windows.lookback + np.arange(windows.horizon)
+    came = windows.values[rows].transpose(2, 0, 1).reshape(-1, windows.horizon)
+    return float(np.abs(session.validate(windows) - came).mean())
