@@ -242,6 +242,8 @@ BAD = {
     "the year 1": Bad("daily", put(D, -5, "0001-01-01,5"), "from 0001-01-01 to 2024-03-18.*a slip"),
     "the year 9999 for ever": Bad("daily", [*D, "9999-12-31,5"], "to 9999-12-31.*a slip"),
     "no year after 9999": Bad("daily", written(LAST_DAYS, "%Y-%m-%d", D[0]), "9999", ALONE),
+    "a year before the first": Bad("monthly", put(M, -5, "-1960-04,5"), "from -1960-04-01.*a slip"),
+    "a number below all others": refused(put(H, -5, f"{AT},-1e308"), f"{HERE}: -1e.308 is too large"),
     "a 61st second": refused(
         swapped(written(HOURS, SECONDS, H[0]), (f"{AT}:00", f"{AT}:61")), f"line 197, column 'time': '{AT}:61'"
     ),

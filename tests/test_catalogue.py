@@ -42,7 +42,7 @@ from tests.test_fuzz import answered, files
 
 Forecast = tuple[list[str], list[list[str]]]  # the time cells, and the targets
 
-SOON = 5.0  # seconds within which bad data are refused
+SOON = 5.0  # seconds within which Ctrl-C is heard
 LONGEST = 1_000  # characters of a message that can be read
 OPTIONS = {"shops": ("--id", "shop")}
 TRAINED = [name for name in SERIES if name != "counted"]
@@ -162,14 +162,11 @@ def test_refused_in_a_line(case, write, folder, tmp_path, monkeypatch):
     }
     before = files(run)
     for name in case.commands:
-        started = time.perf_counter()
         code, out, err = answered(ways[name])
-        took = time.perf_counter() - started
         assert (code, out, err.count("\n")) == (65, b"", 1), (name, err[:LONGEST])
         assert re.search(case.words, err[:LONGEST].replace(str(data), "data.csv")), (name, err[:LONGEST])
         assert err.startswith(f"error: {data}")
         assert len(err) < LONGEST
-        assert took < SOON
     assert files(run) == before
     assert os.listdir(tmp_path) == ["data.csv"]
 

@@ -225,18 +225,25 @@ def skip(horizon: int, channels: int) -> Any:
     return layers.EinsumDense("blc,lh->bhc", (horizon, channels), kernel_initializer="zeros", name="skip")
 
 
-def add_calendar(y: Tensor, memory: Tensor, calendar: Tensor) -> Tensor:
+def add_calendar(y: Tensor, memory: Tensor, calendar: Tensor, *, deep: bool = False) -> Tensor:
     """Each step's own part, from what is remembered and what its time is: (B, H, C), (B, U), (B, H, K) -> (B, H, C).
 
     At the head rather than beside the rows of the lookback: there it says what the rows already show. The last layer
     starts at zero, so that the network begins as if it had no calendar.
+
+    deep  where there are covariates beside the calendar, which act on what would come without them: the forecast so far
+          is told as well, and there is one more layer
     """
     horizon, channels = y.shape[1:]
     told = layers.Dense(32, "selu", kernel_initializer="lecun_normal", name="calendar_told")(calendar)
+    if deep:
+        told = layers.Concatenate(name="calendar_so_far")([told, y])
     # one dense layer over both, taken apart so that the memory's share is computed once instead of for every step
     ours = layers.Dense(64, use_bias=False, kernel_initializer="lecun_normal", name="calendar_steps")(told)
     whole = layers.Dense(64, kernel_initializer="lecun_normal", name="calendar_memory")(memory)
     mixed = layers.Activation("selu")(layers.Add()([layers.Reshape((1, 64))(whole), ours]))
+    if deep:
+        mixed = layers.Dense(64, "selu", kernel_initializer="lecun_normal", name="calendar_deep")(mixed)
     part = layers.EinsumDense("bhd,dc->bhc", (horizon, channels), kernel_initializer="zeros", name="calendar_head")
     return layers.Add()([y, part(mixed)])
 

@@ -12,10 +12,12 @@ from cnnlstm_cli.network import blocks
 from cnnlstm_cli.specs import ModelSpec
 
 
-def build(spec: ModelSpec, lookback: int, horizon: int, channels: int, calendar: int = 0, *, seed: int) -> keras.Model:
+def build(
+    spec: ModelSpec, lookback: int, horizon: int, channels: int, calendar: int = 0, *, covariates: int = 0, seed: int
+) -> keras.Model:
     """The untrained CNN-LSTM: scaled (B, L, C) -> scaled (B, H, C), both float32.
 
-    With a `calendar` of so many numbers K the network has a second input, (B, H, K).
+    With a `calendar` of so many numbers K, the last of them `covariates`, the network has a second input, (B, H, K).
     `spec.kernel` must be a number; it is cut to the lookback. What `spec` leaves to a race is as its first candidate
     has it. `seed` fixes the first weights
     and every dropout mask after them. Keras draws both from the process's global generators, so those of Python, NumPy
@@ -35,7 +37,7 @@ def build(spec: ModelSpec, lookback: int, horizon: int, channels: int, calendar:
     inputs = [rows]
     if calendar:
         inputs.append(blocks.calendar_input(horizon, calendar))
-        y = blocks.add_calendar(y, x, inputs[1])
+        y = blocks.add_calendar(y, x, inputs[1], deep=covariates > 0)
     y = keras.activations.get(spec.output)(y)
     return keras.Model(inputs if calendar else rows, blocks.denormalise(y, zero, unit), name="cnn_lstm")
 

@@ -256,8 +256,10 @@ class _Progress:
 
 def _built(entry: Entry, windows: Windows, linear: Linear) -> keras.Model:
     """The network as its training begins. Raises DataError when the file of its weights is not of such a network."""
-    spec, width = entry.spec, 0 if windows.calendar is None else windows.calendar.width
-    model = build(spec, windows.lookback, windows.horizon, windows.values.shape[1], width, seed=entry.seed)
+    spec, calendar = entry.spec, windows.calendar
+    width, covariates = (calendar.width, calendar.known.shape[-1]) if calendar else (0, 0)
+    sizes = (windows.lookback, windows.horizon, windows.values.shape[1], width)
+    model = build(spec, *sizes, covariates=covariates, seed=entry.seed)
     if entry.begun:
         try:
             with warnings.catch_warnings():  # of a list that it wrote down and reads by another way

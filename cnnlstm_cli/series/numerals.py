@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from cnnlstm_cli.series.stamps import looks_like_a_stamp
 
+MOST_DIGITS = 300  # of a number that a float can hold
 MOST_SHOWN = 100  # characters of a cell or a list in a message
 MOSTLY = 0.9
 CURRENCY = r"[\u20a0-\u20cf$£¥¢]"
@@ -21,6 +23,15 @@ WRITTEN_OUT = re.compile(
 )
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
 WHOLE_OR_GROUPED = r"[+-]?(?:\d{1,3}|[1-9]\d{0,2}[.,]\d{3})"
+
+
+def numbers_of(cells: pd.Series) -> pd.Series:
+    """Cells as numbers, NaN where they are empty or text; a whole number of over 300 digits counts as text."""
+    with contextlib.suppress(OverflowError):
+        numbers: pd.Series = pd.to_numeric(cells, errors="coerce")
+        if not np.isinf(numbers).any():
+            return numbers
+    return pd.to_numeric(cells.where(cells.astype(str).str.len() <= MOST_DIGITS), errors="coerce")
 
 
 def shown(cell: object) -> str:
@@ -55,13 +66,10 @@ def may_be_grouped(numbers: NDArray[np.float64]) -> bool:
     mark and hence below 1,000, are larger than nearly all others; were the mark a decimal one, they need not be.
     """
     sizes = np.abs(numbers[np.isfinite(numbers) & (numbers != 0)])
+    if not len(sizes) or sizes.min() < 1 or sizes.max() >= 1000:
+        return False
     thousandths = sizes * 1000
-    if (
-        not len(sizes)
-        or sizes.min() < 1
-        or sizes.max() >= 1000
-        or np.abs(thousandths - thousandths.round()).max() > 1e-6
-    ):
+    if np.abs(thousandths - thousandths.round()).max() > 1e-6:
         return False
     whole = sizes % 1 == 0
     if whole.all() or not whole.any():

@@ -30,7 +30,7 @@ from cnnlstm_cli.series.cleaning import (
 from cnnlstm_cli.series.covariates import Covariate, encoded
 from cnnlstm_cli.series.dialect import Source
 from cnnlstm_cli.series.frequency import Frequency, Times, find_frequency
-from cnnlstm_cli.series.numerals import short, shown
+from cnnlstm_cli.series.numerals import numbers_of, short, shown
 from cnnlstm_cli.series.scaler import LARGEST
 from cnnlstm_cli.series.sheet import CsvReader, Sheet, sheet_from_frame
 from cnnlstm_cli.series.table import Schema, Table
@@ -191,7 +191,7 @@ def _unfit(sheet: Sheet, column: str, time: TimeColumn) -> str | None:
     Raises DataError for a column of numbers with a few texts in it: leaving it out in silence would be a surprise,
     unless it counts rows that have a time.
     """
-    cells = pd.to_numeric(sheet.frame[column], errors="coerce").to_numpy(dtype=np.float64)
+    cells = numbers_of(sheet.frame[column]).to_numpy(dtype=np.float64)
     if _counts_rows(cells) and (time.names or sheet.is_number(column)):
         return COUNTS
     if not sheet.is_number(column):

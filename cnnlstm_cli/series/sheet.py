@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.series.dialect import Dialect, Record, Source, blank, find_dialect, records, refuse_long_rows
-from cnnlstm_cli.series.numerals import grouped, may_be_grouped, shown, with_decimal_commas, written_out
+from cnnlstm_cli.series.numerals import grouped, may_be_grouped, numbers_of, shown, with_decimal_commas, written_out
 
 SAMPLE_ROWS = 1000
 FARTHEST = 2**62  # of whole numbers that count: the step between any two can still be computed
@@ -52,7 +52,7 @@ class Sheet:
         """Where and what the first text cell of a column is that is numbers for the better part; None for others."""
         row = self._first_text(column)
         filled = self.frame[column].dropna().astype(str)
-        if row is None or pd.to_numeric(filled, errors="coerce").notna().sum() * 2 < len(filled):
+        if row is None or numbers_of(filled).notna().sum() * 2 < len(filled):
             return None
         return self._no_number(row, column)
 
@@ -68,7 +68,7 @@ class Sheet:
         if self.is_number(column):
             return None
         cells = self.frame[column]
-        texts = (cells.notna() & pd.to_numeric(cells.astype(str), errors="coerce").isna()).to_numpy(dtype=bool)
+        texts = (cells.notna() & numbers_of(cells.astype(str)).isna()).to_numpy(dtype=bool)
         return int(texts.argmax()) if texts.any() else None
 
     def _no_number(self, row: int, column: str) -> str:
@@ -266,7 +266,7 @@ def sheet_from_frame(frame: pd.DataFrame) -> Sheet:
         elif pd.api.types.is_complex_dtype(frame[column].dtype):
             frame[column] = frame[column].astype(str)  # no number that can be forecast
         elif frame[column].dtype == object:  # decimals, or whole numbers beside None
-            numbers = pd.to_numeric(frame[column], errors="coerce")
+            numbers = numbers_of(frame[column])
             frame[column] = numbers if numbers.notna().sum() == frame[column].notna().sum() else frame[column]
     return Sheet(frame, "the data frame")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,9 @@ class Schema:
         return (*((self.id,) if self.id else ()), *self.time.names, *self.targets, *covariates)
 
     def stamp(self, time: np.generic) -> str:
-        """A time as the file writes it."""
+        """A time as the file writes it; one of no year from 1 to 9999 as it is, for no format knows it."""
+        if self.time.dated and not isinstance(time.astype("datetime64[us]").item(), datetime):
+            return str(time)
         return " ".join(cells[0] for cells in self.time.write(np.array([time])).values())
 
 

@@ -17,12 +17,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import CnnlstmError
 from cnnlstm_cli.series.frequency import Times
-from cnnlstm_cli.series.numerals import may_be_grouped
+from cnnlstm_cli.series.numerals import may_be_grouped, numbers_of
 from cnnlstm_cli.series.sheet import CsvReader, Sheet
 from cnnlstm_cli.series.timecolumn import TimeColumn, find_again
 
@@ -91,7 +90,7 @@ def _sure(
 
 def _together(sheets: Sequence[Sheet], column: str) -> NDArray[np.float64]:
     """The numbers of a column, NaN for texts."""
-    parts = [pd.to_numeric(sheet.frame[column], errors="coerce") for sheet in sheets]
+    parts = [numbers_of(sheet.frame[column]) for sheet in sheets]
     return np.concatenate([part.to_numpy(dtype=np.float64) for part in parts])
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import DataError
-from cnnlstm_cli.series.numerals import shown
+from cnnlstm_cli.series.numerals import numbers_of, shown
 from cnnlstm_cli.series.sheet import Sheet
 from cnnlstm_cli.series.stamps import FITTING, StampFormat, decide, looks_like_a_stamp, named_format, possible_formats
 
@@ -326,7 +326,7 @@ def _numbers(sheet: Sheet, name: str) -> pd.Series | None:
 
 
 def _numeric(cells: pd.Series) -> pd.Series:
-    numbers: pd.Series = pd.to_numeric(cells, errors="coerce")
+    numbers: pd.Series = numbers_of(cells)
     return numbers
 
 

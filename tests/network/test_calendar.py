@@ -21,8 +21,8 @@ SPEC = ModelSpec(filters=8, kernel=6, units=7, reduction=3, **REGULARISED)
 SHAPE = (23, 5, 2, 3)  # lookback, horizon, channels, calendar
 
 
-def unequal(random: np.random.Generator):
-    model = build(SPEC, *SHAPE, seed=0)
+def unequal(random: np.random.Generator, covariates: int = 0):
+    model = build(SPEC, *SHAPE, covariates=covariates, seed=0)
     for weight in model.weights:
         if weight.dtype == "float32":
             values = random.normal(0, 0.4, weight.shape)
@@ -40,15 +40,20 @@ def test_a_network_begins_as_if_it_had_no_calendar(random: np.random.Generator) 
     np.testing.assert_allclose(told([x, calendar]), plain(x), atol=1e-6)
 
 
+@pytest.mark.parametrize("covariates", [0, 1])
 def test_the_calendars_part_is_two_dense_layers_over_memory_and_calendar(
-    random: np.random.Generator, tmp_path: Path
+    random: np.random.Generator, tmp_path: Path, covariates: int
 ) -> None:
-    """By hand, from the difference that the calendar makes; the same in Keras and ONNX, also where axes are equal."""
-    model = unequal(random)
+    """By hand, from the difference that the calendar makes; the same in Keras and ONNX, also where axes are equal.
+
+    With covariates three, over the forecast so far as well.
+    """
+    model = unequal(random, covariates)
     weights = {"/".join(w.path.split("/")[-2:]): np.asarray(w, dtype=np.float64) for w in model.weights}
     export(model, tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     assert [each.name for each in session.get_inputs()] == ["lookback", "calendar"]
+    so_far = type(model)(model.inputs, model.get_layer("calendar_so_far").output) if covariates else None
     memory_of = type(model)(model.inputs, model.get_layer("lstm").output)
     for count in (1, 2, 3, 5, 9):
         x, one, other = (random.normal(size=(count, *s)).astype(np.float32) for s in ((23, 2), (5, 3), (5, 3)))
@@ -57,13 +62,17 @@ def test_the_calendars_part_is_two_dense_layers_over_memory_and_calendar(
         parts = []
         for calendar in (one, other):
             told = selu(calendar @ weights["calendar_told/kernel"] + weights["calendar_told/bias"])
+            if so_far:
+                told = np.concatenate([told, np.asarray(so_far([x, calendar]))[..., -2:]], axis=-1)
             mixed = selu(whole[:, None] + told @ weights["calendar_steps/kernel"])
+            if covariates:
+                mixed = selu(mixed @ weights["calendar_deep/kernel"] + weights["calendar_deep/bias"])
             parts.append(mixed @ weights["calendar_head/kernel"])
         expected = (parts[0] - parts[1]) * x.std(axis=1, keepdims=True)
         made = [np.asarray(model([x, calendar])) for calendar in (one, other)]
-        np.testing.assert_allclose(made[0] - made[1], expected, atol=1e-4)
+        np.testing.assert_allclose(made[0] - made[1], expected, rtol=1e-4, atol=1e-4)
         served = session.run(None, {"lookback": x, "calendar": one})[0]
-        np.testing.assert_allclose(served, made[0], atol=1e-5)
+        np.testing.assert_allclose(served, made[0], rtol=1e-5, atol=1e-5)
 
 
 def test_an_average_hands_the_calendar_to_each_member(random: np.random.Generator) -> None:
