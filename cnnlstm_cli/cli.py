@@ -51,6 +51,7 @@ def train(
     time_format: opt.TimeFormat = None,
     id: opt.Id = None,  # noqa: A002
     known: opt.Known = None,
+    holidays: opt.Holidays = None,
     horizon: opt.Horizon = None,
     lookback: opt.Lookback = None,
     season: opt.Season = None,
@@ -212,6 +213,7 @@ def backtest(
     time_format: opt.TimeFormat = None,
     id: opt.Id = None,  # noqa: A002
     known: opt.Known = None,
+    holidays: opt.Holidays = None,
     horizon: opt.Horizon = None,
     lookback: opt.Lookback = None,
     season: opt.Season = None,
@@ -337,6 +339,7 @@ def inspect(
     time_format: opt.TimeFormat = None,
     id: opt.Id = None,  # noqa: A002
     known: opt.Known = None,
+    holidays: opt.Holidays = None,
     horizon: opt.Horizon = None,
     lookback: opt.Lookback = None,
     season: opt.Season = None,

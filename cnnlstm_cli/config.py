@@ -61,6 +61,7 @@ class Options(TypedDict, total=False):
     target: str | Sequence[str]
     time: str | Sequence[str]
     known: str | Sequence[str]
+    holidays: str
     id: str
     time_format: str
     freq: str

@@ -27,6 +27,9 @@ Known: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(metavar="COL", help="Covariate whose rows ahead are known, as weather or promotions; may repeat."),
 ]
+Holidays: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="CC", help="Tell the network the holidays of a country, as DE or US-CA.")
+]
 TimeFormat: TypeAlias = Annotated[
     str | None, typer.Option(metavar="FORMAT", help="How it is written, as %d/%m/%Y. Default: found.")
 ]

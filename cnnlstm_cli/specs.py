@@ -41,6 +41,7 @@ class DataSpec:
     target: tuple[str, ...] = option((), "columns to forecast")
     time: tuple[str, ...] = option((), "columns that hold the time")
     known: tuple[str, ...] = option((), "covariates: columns whose rows ahead are known")
+    holidays: str | None = option(None, "country whose holidays are told: DE, US-CA")
     id: str | None = option(None, "column that tells many series apart")
     time_format: str | None = option(None, "strptime format of the time column")
     freq: str | None = option(None, "step between rows, as pandas names it: h, D, MS, 15min")

@@ -20,20 +20,20 @@ def worth(session: Session, task: Task) -> dict[str, dict[str, float]]:
     In deviations. The network that is judged is the one that is published: where it was trained anew on all rows, it
     has seen these.
     """
-    windows, covariates = task.fitting(task.windows), task.table.schema.known
+    windows, widths = task.fitting(task.windows), task.table.schema.widths
     calendar = windows.calendar
-    if not covariates or calendar is None:
+    if not widths or calendar is None:
         return {}
     some = np.unique(np.linspace(0, len(windows.validation) - 1, MOST_WINDOWS).astype(np.int64))
     chosen = replace(windows, validation=windows.validation[some])
     order = np.random.default_rng(0).permutation(len(calendar.known))
-    mae, ends, found = _mae(session, chosen), np.cumsum([each.width for each in covariates]), {}
-    for each, end in zip(covariates, ends, strict=True):
+    mae, end, found = _mae(session, chosen), 0, {}
+    for name, width in widths.items():
         known = calendar.known.copy()
-        own = slice(end - each.width, end)
+        own, end = slice(end, end + width), end + width
         known[:, own] = known[order, own]
         shuffled = replace(chosen, calendar=replace(calendar, known=known))
-        found[each.name] = {"mae": mae, "shuffled": _mae(session, shuffled)}
+        found[name] = {"mae": mae, "shuffled": _mae(session, shuffled)}
     return found
 
 

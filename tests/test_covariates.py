@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 import cnnlstm_cli as c
 from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.series.covariates import MOST_CATEGORIES, Covariate
+from cnnlstm_cli.series.holidays import holidays
 from cnnlstm_cli.series.reader import read_training
 from cnnlstm_cli.series.sheet import sheet_from_frame
 from cnnlstm_cli.specs import DataSpec
@@ -197,3 +199,40 @@ def test_the_commands(frame, run, tmp_path):
     facts = json.loads(command("inspect", run.path, "--json").stdout)
     assert set(facts["covariates"]) == {"heat", "sky", "dice"}
     assert "heat" in facts["needs"]["columns"]
+
+
+def test_holidays_are_the_days_themselves_and_those_beside_them():
+    days = pd.date_range("2023-12-23", "2024-01-08", freq="12h").to_numpy()
+    on, before, after = holidays(days, "DE").T
+    dates = pd.DatetimeIndex(days).strftime("%m-%d")
+    assert {*dates[on == 1]} == {"12-25", "12-26", "01-01"}
+    assert {*dates[before == 1]} == {"12-24", "12-25", "12-31"}
+    assert {*dates[after == 1]} == {"12-26", "12-27", "01-02"}
+    assert {*dates[holidays(days, "DE-BY")[:, 0] == 1]} == {"12-25", "12-26", "01-01", "01-06"}
+
+
+@pytest.mark.slow
+def test_holidays_are_learnt_and_need_no_rows_ahead(tmp_path):
+    days = pd.date_range("2018-01-01", "2022-12-26", freq="D")
+    off = holidays(days.to_numpy(), "LK")[:, 0]  # two a month
+    noise = np.random.default_rng(0).normal(0, 0.3, len(days))
+    frame = pd.DataFrame({"day": days, "y": 20 + 2 * (days.day_of_week < 5) - 6 * off + noise})
+    options = {"settings": {"model": {"filters": 8}, "train": {"epochs": 40, "members": 1, "refit": False}}}
+    run = c.train(frame[:-8], tmp_path / "run", holidays="LK", horizon=7, lookback=28, **options)
+    (worth,) = run.record.facts["covariates"].values()
+    assert worth["shuffled"] > 1.2 * worth["mae"]
+    made = run.predict(frame[:-8])["y"].to_numpy()
+    came = off[-8:-1]
+    assert came.any()
+    assert made[came == 1].max() < made[came == 0].min() - 1
+
+
+def test_holidays_of_no_place_or_no_date_are_refused(frame, monkeypatch, tmp_path):
+    for place in ("XX", "DE-QQ", "Bavaria", ""):
+        with pytest.raises(UsageError, match=f"--holidays {place}: .* Expected a country as DE"):
+            holidays(frame["time"].to_numpy(), place)
+    with pytest.raises(UsageError, match="--holidays needs dates"):
+        c.inspect(frame[["y"]], holidays="DE")
+    monkeypatch.setitem(sys.modules, "holidays", None)
+    with pytest.raises(UsageError, match="pip install holidays"):
+        c.train(frame, tmp_path / "run", target="y", holidays="DE")

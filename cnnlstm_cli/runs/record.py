@@ -33,6 +33,7 @@ SCHEMA = {
     "targets": [str],
     "id": TEXT_OR_NOT,
     "known": [{"name": str, "categories": [str]}],
+    "holidays": TEXT_OR_NOT,
 }
 WRITTEN = ("stamp", "date+hour", "date+time")  # as text
 CASE = frozenset(get_args(Case))
@@ -143,7 +144,7 @@ class Record:
         )
         if any(len(scaler.mean) != len(record.schema.targets) for scaler in record.scalers.values()):
             raise DataError("a scaler has not one number for each target")
-        if len(record.known.mean) != sum(each.width for each in record.schema.known):
+        if len(record.known.mean) != sum(record.schema.widths.values()):
             raise DataError("the scaler of covariates has not one number for each column of theirs")
         require(document, TOLD)
         if "model" not in document["validation"] or len(document["validation"]) < 2:
@@ -172,4 +173,5 @@ def _schema(facts: Mapping[str, Any]) -> Schema:
         targets=tuple(facts["targets"]),
         id=facts["id"],
         known=tuple(Covariate(each["name"], tuple(each["categories"])) for each in facts["known"]),
+        holidays=facts["holidays"],
     )

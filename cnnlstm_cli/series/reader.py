@@ -62,10 +62,12 @@ def read_training(data: Data, spec: DataSpec) -> Table:
     _require(sheet, [*spec.time, *spec.target, *spec.known, *([spec.id] if spec.id else [])])
     time = find_time(sheet, spec.time, spec.time_format, spec.id)
     targets, left_out = _targets(sheet, spec, time)
+    if spec.holidays and not time.dated:
+        raise UsageError("--holidays needs dates, and the rows are counted. Name the time column with --time.")
     known = tuple(Covariate.found(sheet, name) for name in spec.known)
     rows = _rows(sheet, time, targets, known, spec.id)
     frequency = _given(spec.freq, time) if spec.freq else _find_frequency(sheet, rows, time)
-    schema = Schema(time, frequency, targets, spec.id, known)
+    schema = Schema(time, frequency, targets, spec.id, known, spec.holidays)
     table = _assemble(sheet, schema, rows, limit=gap_limit(frequency))
     if spec.strict:
         table.refuse_mended()
@@ -318,13 +320,14 @@ def _assemble(sheet: Sheet, schema: Schema, rows: _Rows, limit: int | None = Non
         seen.append(np.isfinite(even.values))
         ahead.append(later)
     lengths = [len(block.times) for block in blocks]
+    times = np.concatenate([block.times for block in blocks])
     return Table(
         schema=schema,
         values=np.concatenate([block.values for block in blocks]),
-        known=np.concatenate([block.known for block in blocks]),
+        known=np.concatenate([np.concatenate([block.known for block in blocks]), schema.dated(times)], axis=1),
         ahead=tuple(ahead),
         observed=np.concatenate(seen),
-        times=np.concatenate([block.times for block in blocks]),
+        times=times,
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         ids=rows.ids,
         name=sheet.name,

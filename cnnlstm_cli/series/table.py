@@ -15,18 +15,34 @@ from cnnlstm_cli.series.cleaning import Block, Mending, filled, gap_limit
 from cnnlstm_cli.series.covariates import Covariate
 from cnnlstm_cli.series.dialect import Dialect
 from cnnlstm_cli.series.frequency import Frequency, Times
+from cnnlstm_cli.series.holidays import WIDTH as HOLIDAYS
+from cnnlstm_cli.series.holidays import holidays
 from cnnlstm_cli.series.timecolumn import TimeColumn
 
 
 @dataclass(frozen=True)
 class Schema:
-    """What the columns of a file are; `known` are covariates whose rows ahead are there before the targets' are."""
+    """What the columns of a file are; `known` are covariates whose rows ahead are there before the targets' are.
+
+    holidays  whose holidays are told beside them, as DE
+    """
 
     time: TimeColumn
     frequency: Frequency
     targets: tuple[str, ...]
     id: str | None = None
     known: tuple[Covariate, ...] = ()
+    holidays: str | None = None
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """How many columns of numbers each covariate becomes, those of the file before the holidays."""
+        dated = {f"holidays {self.holidays}": HOLIDAYS} if self.holidays else {}
+        return {each.name: each.width for each in self.known} | dated
+
+    def dated(self, times: Times) -> NDArray[np.float64]:
+        """(rows, K'): what is known of times without any file."""
+        return holidays(times, self.holidays) if self.holidays else np.empty((len(times), 0))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -46,7 +62,8 @@ class Table:
     """Even series, one after the other.
 
     values   (rows, targets) float64; NaN only where a gap was too long to fill
-    known    (rows, K) float64, covariates as `Covariate.encode` makes them, in units of the data; NaN as in `values`
+    known    (rows, K) float64, covariates as `Covariate.encode` makes them, in units of the data, NaN as in `values`;
+             then what `Schema.dated` knows
     ahead    of each series the rows after its last target that have covariates; the values of their targets are NaN
     observed (rows, targets) where the file had a value; the others were filled
     times    (rows,) datetime64[us] or int64, evenly spaced and ascending within each series
@@ -123,13 +140,14 @@ class Table:
 
         Raises DataError, with the stamps, where covariates are missing.
         """
+        dated = np.stack([self.schema.dated(wanted) for wanted in times])
         if not self.schema.known:
-            return np.empty((len(times), len(times[0]), 0))
+            return dated
         found, limit = [], gap_limit(self.schema.frequency)
         for block, wanted, end in zip(self.ahead, times, self.offsets[1:], strict=True):
             place, there = np.searchsorted(wanted, block.times), np.isin(block.times, wanted)
-            rows = np.full((len(wanted) + 1, self.known.shape[1]), np.nan)
-            rows[0] = self.known[end - 1]
+            rows = np.full((len(wanted) + 1, block.known.shape[1]), np.nan)
+            rows[0] = self.known[end - 1, : rows.shape[1]]
             rows[1:][place[there]] = block.known[there]
             rows = np.column_stack([filled(column, limit) for column in rows.T])
             missing = np.flatnonzero(np.isnan(rows[1 : steps + 1]).any(axis=1))
@@ -142,7 +160,7 @@ class Table:
                     "last values hold on with --hold-known."
                 )
             found.append(pd.DataFrame(rows).ffill().to_numpy()[1:])
-        return np.stack(found)
+        return np.concatenate([np.stack(found), dated], axis=2)
 
     def stamp(self, time: np.generic) -> str:
         """A time as the file writes it."""
