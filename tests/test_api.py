@@ -179,3 +179,16 @@ def test_where_no_network_does_better_the_linear_model_alone_is_the_run(tmp_path
     ahead = np.arange(900, 907)
     expected = np.sin(ahead * 2 * np.pi / 7) + np.sin(ahead * 2 * np.pi / 31)
     np.testing.assert_allclose(run.predict(frame)["y"], expected, atol=0.02)
+
+
+def test_a_column_a_series_and_an_id_column_give_the_same_forecast(tmp_path):
+    random, hours = np.random.default_rng(0), np.arange(400)
+    swell = np.sin(hours * np.pi / 12)
+    columns = {"a": 10 + swell + random.normal(0, 0.1, 400), "b": 500 - 90 * swell + random.normal(0, 9, 400)}
+    wide = pd.DataFrame({"time": pd.date_range("2024-01-01", periods=400, freq="h"), **columns})
+    long = wide.melt("time", var_name="shop", value_name="y")
+    options = {"settings": {"train": {"epochs": 2, "members": 1}, "model": {"filters": 4}}, "horizon": 6}
+    beside = c.train(wide, tmp_path / "wide", **options).predict(wide)
+    below = c.train(long, tmp_path / "long", id="shop", **options).predict(long)
+    for name in "ab":
+        np.testing.assert_allclose(below[below["shop"] == name]["y"], beside[name], rtol=1e-6)

@@ -103,3 +103,19 @@ def test_it_reads_back_and_what_is_none_is_refused():
             read.require(horizon, levels)
     with pytest.raises(ValueError, match="no interval around 0"):
         Intervals(made.profile, {80.0: (1.0, 2.0)}).require(H, (80.0,))
+
+
+@pytest.mark.parametrize("level", [50, 80, 95])
+def test_over_many_repetitions_exchangeable_errors_are_covered_at_their_level(level):
+    """At least, and by no more than one error in as many as there were, and one, on either side."""
+    random, repetitions, known, new = np.random.default_rng(6), 400, 60, 20
+    inside = 0
+    for _ in range(repetitions):
+        errors = random.exponential(1.0, (known + new, 1)) - 0.7
+        made = Intervals.calibrated(errors[:known], (level,), np.arange(known))
+        low, high = made.around(np.zeros((new, 1)), np.ones((new, 1)), level)
+        inside += int(((errors[known:] >= low) & (errors[known:] <= high)).sum())
+    share = inside / repetitions / new
+    # the repetitions differ in what they were calibrated on, and so weigh less than their rows
+    deviation = np.sqrt(level / 100 * (1 - level / 100) / repetitions * (1 / new + 1 / known))
+    assert level / 100 - 3 * deviation <= share <= level / 100 + 2 / (known + 1) + 3 * deviation
