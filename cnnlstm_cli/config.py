@@ -69,6 +69,7 @@ class Options(TypedDict, total=False):
     lookback: int
     horizon: int
     validation: int | float
+    doubled: str
     lower: float
     strict: bool
     members: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
 
@@ -82,6 +82,10 @@ Verbose: TypeAlias = Annotated[bool, typer.Option("-v", "--verbose", help="Say m
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
 
+Doubled: TypeAlias = Annotated[
+    Literal["last", "mean", "sum"] | None,
+    typer.Option(help="What becomes of rows of one time. Default: last."),
+]
 Lower: TypeAlias = Annotated[
     float | None,
     typer.Option(metavar="X", help="No forecast is lower. Default: a limit of the series, 0 if never below."),

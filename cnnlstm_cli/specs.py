@@ -51,6 +51,7 @@ class DataSpec:
     validation: int | float | None = option(
         None, "rows, or share, held out at the end for choosing; default: a fifth, in blocks", low=0
     )
+    doubled: Literal["last", "mean", "sum"] = option("last", "what becomes of rows of one time")
     lower: float | None = option(None, "no forecast is lower; default: a limit of the series, 0 if never below")
     strict: bool = option(False, "refuse data that need mending")
 

@@ -34,6 +34,7 @@ SCHEMA = {
     "id": TEXT_OR_NOT,
     "known": [{"name": str, "categories": [str]}],
     "holidays": TEXT_OR_NOT,
+    "doubled": frozenset(("last", "mean", "sum")),
 }
 WRITTEN = ("stamp", "date+hour", "date+time")  # as text
 CASE = frozenset(get_args(Case))
@@ -174,4 +175,5 @@ def _schema(facts: Mapping[str, Any]) -> Schema:
         id=facts["id"],
         known=tuple(Covariate(each["name"], tuple(each["categories"])) for each in facts["known"]),
         holidays=facts["holidays"],
+        doubled=facts["doubled"],
     )

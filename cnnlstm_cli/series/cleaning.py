@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from cnnlstm_cli.series.frequency import Frequency, Times
@@ -48,8 +49,11 @@ def gap_limit(frequency: Frequency) -> int:
     return max([SHORTEST_LIMIT, *(season // 4 for season in frequency.suggested_seasons()[:1])])
 
 
-def in_order(block: Block) -> tuple[Block, list[Mending]]:
-    """Rows by ascending time, one each: newest-first files are turned, others sorted; of doubled the last stays."""
+def in_order(block: Block, doubled: str = "last") -> tuple[Block, list[Mending]]:
+    """Rows by ascending time, one each: newest-first files are turned, others sorted.
+
+    doubled  of rows of one time the `last` stays, or their `mean` or `sum`, of the cells that are filled
+    """
     mended = []
     steps = np.diff(block.times).astype(np.int64)
     if (steps < 0).any():
@@ -64,9 +68,18 @@ def in_order(block: Block) -> tuple[Block, list[Mending]]:
         block = block[order]
     again = np.append(block.times[1:] == block.times[:-1], [False])
     if again.any():
-        mended.append(Mending("doubled stamps, the last row kept", int(again.sum()), block.times[again][0]))
-        block = block[~again]
+        what = "the last row kept" if doubled == "last" else f"their {doubled} taken"
+        mended.append(Mending(f"doubled stamps, {what}", int(again.sum()), block.times[again][0]))
+        block = block[~again] if doubled == "last" else _merged(block, again, doubled)
     return block, mended
+
+
+def _merged(block: Block, again: NDArray[np.bool_], how: str) -> Block:
+    """Rows of one time as one; covariates, which are no amounts, by their mean. `again`: the next has the same time."""
+    group = np.append(0, np.cumsum(~again)[:-1])
+    values, known = (pd.DataFrame(columns).groupby(group) for columns in (block.values, block.known))
+    amounts = values.mean() if how == "mean" else values.sum(min_count=1)
+    return Block(block.times[~again], amounts.to_numpy(), known.mean().to_numpy())
 
 
 def observed(block: Block) -> tuple[Block, Block, list[Mending]]:

@@ -66,8 +66,8 @@ def read_training(data: Data, spec: DataSpec) -> Table:
         raise UsageError("--holidays needs dates, and the rows are counted. Name the time column with --time.")
     known = tuple(Covariate.found(sheet, name) for name in spec.known)
     rows = _rows(sheet, time, targets, known, spec.id)
-    frequency = _given(spec.freq, time) if spec.freq else _find_frequency(sheet, rows, time)
-    schema = Schema(time, frequency, targets, spec.id, known, spec.holidays)
+    frequency = _given(spec.freq, time) if spec.freq else _find_frequency(sheet, rows, time, spec.doubled)
+    schema = Schema(time, frequency, targets, spec.id, known, spec.holidays, spec.doubled)
     table = _assemble(sheet, schema, rows, limit=gap_limit(frequency))
     if spec.strict:
         table.refuse_mended()
@@ -134,7 +134,7 @@ def read_history(data: Data, schema: Schema) -> Table:
     schema = replace(schema, time=find_again(sheet, schema.time))
     rows = _rows(sheet, schema.time, schema.targets, schema.known, schema.id)
     for part, block in _parts(sheet, rows, schema.id):
-        _refuse_other_week(part, schema, in_order(block)[0])
+        _refuse_other_week(part, schema, in_order(block, schema.doubled)[0])
     return _assemble(sheet, schema, rows, limit=gap_limit(schema.frequency))
 
 
@@ -277,12 +277,12 @@ def _parts(sheet: Sheet, rows: _Rows, id_column: str | None) -> list[tuple[Sheet
     return [(replace(sheet, name=name), block) for name, block in zip(names, blocks, strict=True)]
 
 
-def _ordered(sheet: Sheet, time: TimeColumn, block: Block) -> tuple[Block, list[Mending]]:
+def _ordered(sheet: Sheet, time: TimeColumn, block: Block, doubled: str) -> tuple[Block, list[Mending]]:
     """`in_order`. Raises DataError when so many times repeat that these must be several series."""
-    ordered, mended = in_order(block)
-    doubled = len(block.times) - len(ordered.times)
-    if doubled * 3 > len(block.times):
-        raise DataError(_stacked(sheet, time, doubled))
+    ordered, mended = in_order(block, doubled)
+    again = len(block.times) - len(ordered.times)
+    if again * 3 > len(block.times) and doubled == "last":
+        raise DataError(_stacked(sheet, time, again))
     return ordered, mended
 
 
@@ -299,10 +299,10 @@ def _stacked(sheet: Sheet, time: TimeColumn, doubled: int) -> str:
     return f"{sheet.name}: {doubled:,} of {len(sheet.frame):,} rows repeat a time: several series stacked? {hint}"
 
 
-def _find_frequency(sheet: Sheet, rows: _Rows, time: TimeColumn) -> Frequency:
+def _find_frequency(sheet: Sheet, rows: _Rows, time: TimeColumn, doubled: str) -> Frequency:
     if time.kind == "row":
         return Frequency("1")
-    blocks = [_ordered(sheet, time, block)[0] for block in _blocks(rows)]
+    blocks = [_ordered(sheet, time, block, doubled)[0] for block in _blocks(rows)]
     starts = np.cumsum([0, *(len(block.times) for block in blocks)])[:-1]
     where = f"{sheet.name}, column {time.names[0]!r}"
     return find_frequency(np.concatenate([block.times for block in blocks]), where, starts)
@@ -354,7 +354,7 @@ def _other_step(sheet: Sheet, schema: Schema, block: Block) -> str:
 def _even(sheet: Sheet, schema: Schema, block: Block, newest: int | None) -> tuple[Block, Block, list[Mending]]:
     """In order and on the schema's grid, without the rows at the end that have no target, and those of them that have
     covariates. Raises DataError where it is no grid."""
-    block, sorted_ = _ordered(sheet, schema.time, block)
+    block, sorted_ = _ordered(sheet, schema.time, block, schema.doubled)
     block, ahead, ended = observed(block)
     if sparse(block):
         first, last = (schema.stamp(time) for time in block.times[[0, -1]])

@@ -25,6 +25,7 @@ class Schema:
     """What the columns of a file are; `known` are covariates whose rows ahead are there before the targets' are.
 
     holidays  whose holidays are told beside them, as DE
+    doubled   what becomes of rows of one time: see `cleaning.in_order`
     """
 
     time: TimeColumn
@@ -33,6 +34,7 @@ class Schema:
     id: str | None = None
     known: tuple[Covariate, ...] = ()
     holidays: str | None = None
+    doubled: str = "last"
 
     @property
     def widths(self) -> dict[str, int]:

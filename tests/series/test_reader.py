@@ -69,6 +69,26 @@ def test_doubled_stamps_keep_the_last_row(write):
     assert table.mended_counts() == {"doubled stamps, the last row kept": 1}
 
 
+@pytest.mark.parametrize(("how", "sales"), [("mean", [1.0, 3, 9]), ("sum", [1, 6, 9])])
+def test_of_doubled_stamps_the_mean_or_the_sum_is_taken(how, sales):
+    """Covariates are no amounts: of them the mean is taken for a sum as well. An empty cell counts for nothing."""
+    days = ["2024-01-02", "2024-01-01", "2024-01-02", "2024-01-03", "2024-01-03"]
+    frame = pd.DataFrame({"day": days, "sales": [2.0, 1, 4, 9, np.nan], "price": [10.0, 5, 20, 7, 9]})
+    spec = DataSpec(target=("sales",), known=("price",), freq="D", doubled=how)
+    table = read_training(frame, spec)
+    assert table.values[:, 0].tolist() == sales
+    assert table.known[:, 0].tolist() == [5, 15, 8]
+    assert any(f"their {how} taken" in note for note in table.notes())
+
+
+def test_many_rows_of_one_time_are_stacked_series_unless_it_is_said_what_becomes_of_them():
+    frame = pd.DataFrame({"day": np.repeat(pd.date_range("2024-01-01", periods=40), 3), "y": np.arange(120.0)})
+    with pytest.raises(DataError, match="several series stacked"):
+        read_training(frame, DataSpec(target=("y",)))
+    table = read_training(frame, DataSpec(target=("y",), doubled="sum"))
+    assert table.values[:, 0].tolist() == [9.0 * day + 3 for day in range(40)]
+
+
 def test_rows_newest_first_are_turned(write):
     table = read(write(text(rows()[::-1])))
     assert table.values[:, 0].tolist() == LOAD.tolist()
