@@ -192,6 +192,7 @@ class Candidate:
             model=hashlib.sha256(network).hexdigest(),
             facts={
                 "covariates": {},
+                "errors": "",
                 "created": f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
                 "refitted": False,
                 "parameters": sum(member.model.count_params() for member in self.raced.kept),
@@ -247,11 +248,13 @@ def write(candidate: Candidate, folder: Path, watcher: Watcher, facts: Mapping[s
         parity = export(network, folder / "model.onnx")
         graph = (folder / "model.onnx").read_bytes()
         np.save(folder / "errors.npy", candidate.errors, allow_pickle=False)
+        errors = hashlib.sha256((folder / "errors.npy").read_bytes()).hexdigest()
         (folder / "history.csv").write_text(_losses(candidate.raced.trained), encoding="utf-8")
         version = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{hashlib.sha256(graph).hexdigest()[:8]}"
         covariates = worth(Session(graph), candidate.task)
         made = {
             "covariates": covariates,
+            "errors": errors,
             "refitted": refitted,
             "parity": parity,
             "parameters": network.count_params(),

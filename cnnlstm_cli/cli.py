@@ -158,23 +158,26 @@ def predict(
     """
     from cnnlstm_cli.forecast import Run
     from cnnlstm_cli.render.output import write_forecast
-    from cnnlstm_cli.sampling import paths_of
+    from cnnlstm_cli.runs.directory import RunDirectory
 
-    if samples is not None and levels:
+    if samples is not None and levels is not None:
         raise UsageError("--samples writes courses, --levels the ends of intervals. Take one of them at a time.")
     if output and str(output) != "-":
         _refuse_to_write(output, data, run)
     opened = Run.open(run, version_id)
-    wanted = opened.levels(opt.levels_of(levels)) if levels else ()
+    wanted = () if levels is None else opened.levels(opt.levels_of(levels))
     made = opened.forecast(data, horizon, strict=strict, hold_known=hold_known)
+    lines = []
     if log:
-        from cnnlstm_cli import scoring
+        from cnnlstm_cli.scoring import entries
 
-        scoring.log(opened, made)
+        lines = entries(opened, made)
     Messages(quiet).say(*made.table.notes(), *made.notes)
     if samples is None:
         frame = made.frame(written=True, levels=wanted)
     else:
+        from cnnlstm_cli.sampling import paths_of
+
         frame = paths_of(opened, made, samples, written=True)
     content = write_forecast(
         frame, made.table, format, wanted, long=long, header=not no_header, as_input=dialect == "input"
@@ -185,6 +188,8 @@ def predict(
         from cnnlstm_cli.runs.atomic import write_atomically
 
         write_atomically(output, content)
+    if lines:  # what was not delivered is not logged
+        RunDirectory(run).log(lines)
 
 
 @app.command()

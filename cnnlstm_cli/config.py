@@ -247,5 +247,7 @@ def _within(key: str, value: Any, field: dataclasses.Field[Any]) -> None:
         or value != value
         or value in (math.inf, -math.inf)
     ):
-        bounds = f"at least {low}" if high is None else f"between {low} and {high}"
+        bounds = (
+            "a finite number" if low is None else f"at least {low}" if high is None else f"between {low} and {high}"
+        )
         raise UsageError(f"{key} must be {bounds}, not {value!r}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,7 +26,7 @@ from cnnlstm_cli.series.windows import Index, Windows, joined, lay, lookback_of
 
 BATCH = 256  # windows; of many more the cache holds too few, and memory grows
 LARGEST_MODEL = 2**30  # bytes
-LARGEST_ERRORS = 1 << 26  # bytes; those of `evaluation.paths` are a tenth of it at most
+MOST_DECIMALS = 290  # more are beyond computing with
 MOST_DEVIATIONS = 1e12  # what single precision can still square
 THREADS = 2
 
@@ -275,15 +276,19 @@ class Run:
         """(n, H, targets), of whole windows: see `evaluation.paths`. Raises DataError when they are none."""
         path = self.folder / "errors.npy"
         try:
-            if path.stat().st_size > LARGEST_ERRORS:
-                raise ValueError("it is too large")
-            found: NDArray[np.float32] = np.load(path, allow_pickle=False)
-            if found.dtype != np.float32 or found.shape[1:] != (self.record.horizon, len(self.record.schema.targets)):
-                raise ValueError("not as many numbers as steps and targets")
-            if not (np.abs(found) < MOST_DEVIATIONS).all():
-                raise ValueError("a number that is no error")
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"{path} is damaged: {error}. Train again.") from None
+            content = path.read_bytes() if path.is_file() else b""
+        except OSError as error:
+            raise DataError(f"{path}: {error.strerror}. Train again, or name another version.") from None
+        if hashlib.sha256(content).hexdigest() != self.record.facts["errors"]:
+            raise DataError(f"{path} is damaged: not what run.json says. Train again, or name another version.")
+        try:
+            found: NDArray[np.float32] = np.load(io.BytesIO(content), allow_pickle=False)
+        except Exception as error:  # noqa: BLE001 - of a header that is none as many kinds as Python's grammar has
+            raise DataError(f"{path} holds no errors: {error}. Train again.") from None
+        if found.dtype != np.float32 or found.shape[1:] != (self.record.horizon, len(self.record.schema.targets)):
+            raise DataError(f"{path} has not as many numbers as steps and targets. Train again.")
+        if not (np.abs(found) < MOST_DEVIATIONS).all():
+            raise DataError(f"{path} has a number that is no error. Train again.")
         if not len(found):
             raise DataError(f"{self.path} has no errors to draw from: each validation window had a hole. Train again.")
         return found
@@ -390,6 +395,6 @@ def rounded(values: Numbers, scale: Numbers) -> Numbers:
     """Values to a millionth of their column's deviation: what float32 carries, and no digits beyond."""
     largest = np.abs(values).max(axis=1, keepdims=True)  # of a constant column the deviation tells nothing
     unit = np.minimum(scale, np.where(largest > 0, largest, scale))
-    tens = 10.0 ** np.maximum(0, 6 - np.floor(np.log10(unit)))
+    tens = 10.0 ** np.clip(6 - np.floor(np.log10(unit)), 0, MOST_DECIMALS)
     shown: Numbers = np.round(values * tens) / tens + 0.0  # + 0.0 turns -0.0 into 0.0
     return shown

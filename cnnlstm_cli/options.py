@@ -104,7 +104,7 @@ def named(given: Mapping[str, Any]) -> Options:
     if "levels" in kept:
         kept["levels"] = levels_of(kept["levels"])
     share = kept.get("validation")
-    if share is not None and share >= 1 and share == int(share):
+    if share is not None and share >= 1 and share % 1 == 0:
         kept["validation"] = int(share)
     options: Options = Options(**kept)  # type: ignore[typeddict-item]
     return options

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from cnnlstm_cli.errors import UsageError
 from cnnlstm_cli.evaluation.paths import drawn
 from cnnlstm_cli.forecast import Forecast, Run, rounded
 from cnnlstm_cli.series.reader import Data
+
+MOST_NUMBERS = 50_000_000  # in memory at once
 
 
 def sample(
@@ -29,12 +31,16 @@ def paths_of(run: Run, forecast: Forecast, paths: int, written: bool = False) ->
     """The same around a forecast that the run has made; `written` as in `Forecast.frame`."""
     if paths < 1:
         raise UsageError(f"--samples must be 1 or more, not {paths}.")
+    if paths * forecast.values.size > MOST_NUMBERS:
+        raise UsageError(f"--samples {paths} would be over {MOST_NUMBERS:,} numbers. Take fewer.")
     if "sample" in forecast.table.schema.columns:
         raise UsageError("a column 'sample' is in the data, and would be the number of a path. Rename it; train again.")
-    limits = forecast.limits
-    errors = drawn(run.errors, forecast.size, paths, run.record.spec.train.seed)
-    parts = [
-        replace(forecast, values=rounded(limits.within(forecast.values + each), limits.scale)).frame(written)
-        for each in errors
-    ]
-    return pd.concat([part.assign(sample=k + 1)[["sample", *part]] for k, part in enumerate(parts)], ignore_index=True)
+    limits, shape = forecast.limits, (paths, *forecast.values.shape)
+    made = forecast.values + drawn(run.errors, forecast.size, paths, run.record.spec.train.seed)
+    made = np.stack([rounded(limits.within(each), limits.scale) for each in made]).reshape(shape)
+    one = forecast.frame(written)
+    frame = one.take(np.tile(np.arange(len(one)), paths)).reset_index(drop=True)
+    for place, target in enumerate(forecast.table.schema.targets):
+        frame[target] = made[..., place].ravel()
+    frame.insert(0, "sample", np.repeat(np.arange(1, paths + 1), len(one)))
+    return frame

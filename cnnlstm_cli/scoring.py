@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,6 +16,8 @@ from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.evaluation.drift import drifted, errors_drifted, newest
 from cnnlstm_cli.forecast import Forecast, Numbers, Run
 from cnnlstm_cli.runs.directory import RunDirectory
+from cnnlstm_cli.runs.shape import NUMBER, Many, require
+from cnnlstm_cli.series.frequency import Times
 from cnnlstm_cli.series.reader import Data, read_history
 from cnnlstm_cli.series.table import Table
 
@@ -22,11 +25,26 @@ Facts = dict[str, Any]
 
 DEVIATIONS = "standard deviations of the rows trained on"
 
+LOGGED = {
+    "id": str,
+    "times": [(str, int)],
+    "values": Many({"": [NUMBER]}),
+    "ends": Many({"": [Many({"": [NUMBER]})]}),
+}
+
 
 def log(run: Run, forecast: Forecast) -> None:
-    """Append a forecast to the run's log, a line a series, so that it can be scored when its times have come.
+    """Append a forecast to the run's log, so that it can be scored when its times have come.
 
-    Raises UsageError where rows are counted: no later row can be matched with a forecast then. OutputError.
+    Raises as `entries` does, and OutputError.
+    """
+    RunDirectory(run.path).log(entries(run, forecast))
+
+
+def entries(run: Run, forecast: Forecast) -> list[str]:
+    """What is logged of a forecast, a line a series.
+
+    Raises UsageError where rows are counted: no later row can be matched with a forecast then.
     """
     schema = forecast.table.schema
     if schema.time.kind == "row":
@@ -48,7 +66,7 @@ def log(run: Run, forecast: Forecast) -> None:
             },
         }
         lines.append(json.dumps(entry, ensure_ascii=False))
-    RunDirectory(run.path).log(lines)
+    return lines
 
 
 def _by_target(targets: Sequence[str], values: Numbers) -> dict[str, list[float]]:
@@ -69,6 +87,7 @@ def score(data: Data, run: str | Path, *, last: int | None = None) -> Facts:
         raise UsageError("--last must be 1 or more.")
     opened = Run.open(run)
     table = read_history(data, opened.record.schema)
+    last = None if last is None else min(last, len(table.values))
     joined, counts = _joined(opened, table, last)
     columns = _columns(opened, table)
     steps, reason = _by_step(opened, joined)
@@ -87,7 +106,7 @@ def score(data: Data, run: str | Path, *, last: int | None = None) -> Facts:
         "steps": steps,
         "coverage": _coverage(joined),
         "columns": columns,
-        "drift": [*([reason] if reason else []), *drift],
+        "drift": drift,
         "notes": table.notes(),
     }
 
@@ -98,11 +117,13 @@ def _joined(run: Run, table: Table, last: int | None) -> tuple[pd.DataFrame, Fac
     places = {name: k for k, name in enumerate(table.ids)}
     parts, counts = [], {"logged": 0, "scored": 0, "to come": 0, "not observed": 0}
     for entry in RunDirectory(run.path).logged():
+        times = _times(entry, table)
+        if times is None:  # not as it was written
+            continue
         counts["logged"] += 1
         if entry["id"] not in places:
             continue
         start, end = table.offsets[places[entry["id"]] : places[entry["id"]] + 2]
-        times = np.array(entry["times"], dtype=table.times.dtype)
         row = start + np.searchsorted(table.times[start:end], times)
         there = row < end
         counts["to come"] += int((~there).sum())
@@ -110,6 +131,8 @@ def _joined(run: Run, table: Table, last: int | None) -> tuple[pd.DataFrame, Fac
         if last is not None:
             there &= row >= end - last
         for k, target in enumerate(table.schema.targets):
+            if target not in entry["values"]:  # forecast by a version of other targets
+                continue
             columns = {"made": entry["values"][target]}
             for level, pair in entry["ends"].items():
                 columns |= {f"{side}-{level}": each[target] for side, each in zip(("lo", "hi"), pair, strict=True)}
@@ -126,6 +149,22 @@ def _joined(run: Run, table: Table, last: int | None) -> tuple[pd.DataFrame, Fac
     scale = np.stack([scaler.scale for scaler in run.fitted(table)])[series, joined["target"]]
     came = table.values[joined["row"], joined["target"]]
     return joined.assign(came=came, off=np.abs(joined["made"] - came) / scale), counts
+
+
+def _times(entry: Facts, table: Table) -> Times | None:
+    """The times of a logged forecast; None where someone has changed the entry, so that it is none any more."""
+    try:
+        require(entry, LOGGED)
+        counts = {len(numbers) for numbers in entry["values"].values()} | {len(entry["times"])}
+        for low, high in entry["ends"].values():
+            counts |= {len(side[target]) for target in entry["values"] for side in (low, high)}
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # NumPy's, of a time with an offset
+            times = np.array(entry["times"], dtype=table.times.dtype)
+            np.array([*entry["values"].values()], dtype=np.float64)
+    except (TypeError, ValueError, KeyError, OverflowError, UserWarning):
+        return None
+    return times if len(counts) == 1 else None
 
 
 def _by_step(run: Run, joined: pd.DataFrame) -> tuple[list[Facts], str | None]:

@@ -55,6 +55,10 @@ class DataSpec:
     lower: float | None = option(None, "no forecast is lower; default: a limit of the series, 0 if never below")
     strict: bool = option(False, "refuse data that need mending")
 
+    def __post_init__(self) -> None:
+        if self.validation is not None and self.validation > 1 and self.validation % 1:
+            raise UsageError(f"data.validation={self.validation:g} is neither a share below 1 nor a number of rows.")
+
     @property
     def settled_lookback(self) -> int:
         """The lookback, once it is settled."""
@@ -302,6 +306,8 @@ class TrainSpec:
     seed: int = option(0, "seed of weights, dropout and shuffling", low=0, high=2**31 - 1)
 
     def __post_init__(self) -> None:
+        if any(float(f"{level:g}") != level for level in self.levels):
+            raise UsageError("train.levels take six digits at most, as 99.5.")
         if self.optimizer == "adamw" and not self.weight_decay:
             raise UsageError(
                 "train.optimizer=adamw with train.weight_decay=0 is adam. Give train.weight_decay, for example 0.004."

@@ -46,7 +46,7 @@ class Unattended:
     wait: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.keep < 1 or self.wait < 0:
+        if self.keep < 1 or not self.wait >= 0:
             raise UsageError("--keep must be 1 or more, and --wait 0 or more.")
 
 

@@ -12,6 +12,7 @@ import pytest
 
 import cnnlstm_cli as c
 from cnnlstm_cli.candidate import Watcher
+from cnnlstm_cli.errors import UsageError
 from cnnlstm_cli.render.output import write_forecast
 from tests import SAMPLES
 from tests.command import command
@@ -192,3 +193,17 @@ def test_a_column_a_series_and_an_id_column_give_the_same_forecast(tmp_path):
     below = c.train(long, tmp_path / "long", id="shop", **options).predict(long)
     for name in "ab":
         np.testing.assert_allclose(below[below["shop"] == name]["y"], beside[name], rtol=1e-6)
+
+
+def test_long_form_takes_no_column_away(tmp_path):
+    frame = pd.DataFrame({"target": pd.date_range("2024-01-01", periods=90), "y": np.arange(90) % 7})
+    run = c.train(frame, tmp_path / "run", horizon=3, lookback=14, settings={"train": {"epochs": 1, "members": 1}})
+    made = run.forecast(frame)
+    with pytest.raises(UsageError, match="column 'target' is in the data"):
+        write_forecast(made.frame(written=True), made.table, "csv", long=True, header=True, as_input=False)
+
+
+def test_numbers_next_to_nothing_are_forecast(tmp_path):
+    frame = pd.DataFrame({"y": (5 + np.sin(np.arange(90))) * 1e-303})
+    run = c.train(frame, tmp_path / "run", horizon=3, lookback=14, settings={"train": {"epochs": 1, "members": 1}})
+    assert np.isfinite(run.predict(frame, levels=(80,)).to_numpy()).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 
@@ -96,6 +97,8 @@ def test_levels_are_those_of_the_training(frame, run, tmp_path):
     other = c.train(frame[["time", "a"]][:700], tmp_path / "run", settings=SMALL, horizon=STEPS, levels=[50, 99.5])
     assert other.levels() == (50.0, 99.5)
     assert list(other.predict(frame, levels=(99.5,)))[-2:] == ["a-lo-99.5", "a-hi-99.5"]
+    with pytest.raises(UsageError, match="six digits at most"):
+        c.train(frame, tmp_path / "none", levels=[33.3333333])
     for wrong in ([0], [80, 100]):
         with pytest.raises(UsageError, match=r"train\.levels must be between 1 and 99\.9"):
             c.train(frame, tmp_path / "none", levels=wrong)
@@ -155,13 +158,17 @@ def test_errors_that_are_none_are_refused(frame, run, tmp_path):
     copy = c.Run.open(shutil.copytree(run.path, tmp_path / "run"))
     path = copy.folder / "errors.npy"
     whole = np.load(path)
-    for wrong in (whole[:, :-1], whole.astype(np.float64), whole * np.nan, whole[:0], np.array(["x"])):
-        np.save(path, wrong)
-        with pytest.raises(DataError, match="Train again"):
+    file = copy.folder / "run.json"
+    for wrong in (whole[:, :-1], whole.astype(np.float64), whole * np.nan, whole[:0], np.array(["x"]), b"no array"):
+        if isinstance(wrong, bytes):
+            path.write_bytes(wrong)
+        else:
+            np.save(path, wrong)
+        with pytest.raises(DataError, match=r"is damaged: not what run\.json says"):
             c.sample(frame, copy.path, 5)
-    for content in (b"", b"no array", path.read_bytes()[:40]):
-        path.write_bytes(content)
-        with pytest.raises(DataError, match="is damaged"):
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"errors": sha256}))
+        with pytest.raises(DataError, match="Train again"):
             c.sample(frame, copy.path, 5)
     np.save(tmp_path / "elsewhere.npy", whole)
     path.unlink()
@@ -170,6 +177,8 @@ def test_errors_that_are_none_are_refused(frame, run, tmp_path):
         c.sample(frame, copy.path, 5)
     with pytest.raises(UsageError, match="--samples must be 1 or more"):
         c.sample(frame, run.path, 0)
+    with pytest.raises(UsageError, match="would be over 50,000,000 numbers"):
+        c.sample(frame, run.path, 10**19)
 
 
 def test_no_forecast_is_lower_than_is_said(frame, tmp_path):

@@ -199,3 +199,52 @@ def test_the_commands(air, tmp_path):
         done = command("score", run, tmp_path / "tenfold.csv", "--json", *options)
         assert (done.returncode, bool(json.loads(done.stdout)["drift"])) == (code, True)
         assert "has drifted" in done.stderr or "warning: drift: " in done.stderr
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        {"times": None},
+        {"times": "x"},
+        {"times": [None]},
+        {"times": ["xx"] * STEPS},
+        {"times": ["2024-01-21T20:00:00Z"] * STEPS},
+        {"times": ["2024-01-21T20:00:00"]},
+        {"values": None},
+        {"values": {"a": [1], "b": [1]}},
+        {"values": {"a": [[1]] * STEPS, "b": [1] * STEPS}},
+        {"values": {"a": [10**400] * STEPS, "b": [1] * STEPS}},
+        {"ends": 5},
+        {"ends": {"80": [{}]}},
+        {"ends": {"80": [None, None]}},
+        {"id": []},
+    ],
+)
+def test_an_entry_that_someone_changed_is_passed_over(run, harm):
+    logged(run, 510)
+    path = run.path / "forecasts.jsonl"
+    whole = path.read_text()
+    before = c.score(DATA, run.path)
+    path.write_text(json.dumps(json.loads(whole) | harm) + "\n" + "[" * 100_000 + "\n" + whole)
+    assert c.score(DATA, run.path) == before
+
+
+def test_forecasts_of_other_targets_are_scored_as_far_as_there_are_some(run):
+    logged(run, 510)
+    c.train(DATA[["time", "a"]][:505], run.path, settings=SMALL, horizon=STEPS)
+    alone = c.Run.open(run.path)
+    scoring.log(alone, alone.forecast(DATA[["time", "a"]][:530]))
+    c.train(DATA[:505], run.path, settings=SMALL, horizon=STEPS)
+    facts = c.score(DATA, run.path)
+    assert (facts["logged"], facts["scored"]) == (2, 3 * STEPS)
+
+
+@pytest.mark.slow
+def test_what_is_not_delivered_is_not_logged(run, tmp_path):
+    data = tmp_path / "data.csv"
+    DATA[:510].to_csv(data, index=False)
+    for odd in (("--samples", "0"), ("-o", "/dev/full"), ("--levels", "70")):
+        assert command("predict", data, "--run", run.path, "--log", *odd).returncode in (2, 73)
+    assert not (run.path / "forecasts.jsonl").exists()
+    assert command("predict", data, "--run", run.path, "--log").returncode == 0
+    assert len((run.path / "forecasts.jsonl").read_text().splitlines()) == 1

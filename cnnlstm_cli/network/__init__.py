@@ -27,7 +27,7 @@ def quiet() -> Iterator[None]:
         os.dup2(kept.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:  # Ctrl-C brings nothing back: what was said is not about it
             kept.seek(0)
             os.write(stderr, kept.read())
             raise

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from cnnlstm_cli.errors import UsageError
 from cnnlstm_cli.series.dialect import Dialect
 from cnnlstm_cli.series.table import Table
 
@@ -58,6 +59,8 @@ def long_form(frame: pd.DataFrame, targets: tuple[str, ...], levels: Sequence[fl
     ends = [f"{side}-{level:g}" for level in levels for side in ("lo", "hi")]
     beside = {f"{name}-{end}" for name in targets for end in ends}
     keys = [column for column in frame.columns if column not in {*targets, *beside}]
+    if taken := {*keys} & {"target", "value", *ends}:
+        raise UsageError(f"column {min(taken)!r} is in the data and would be one of --long. Leave --long out.")
     parts = [
         frame[keys].assign(target=name, value=frame[name], **{end: frame[f"{name}-{end}"] for end in ends})
         for name in targets

@@ -18,6 +18,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 import weakref
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -60,8 +61,13 @@ class RunDirectory:
 
     def versions(self) -> list[str]:
         """Names of the complete versions, oldest first."""
-        folder = self.path / "versions"
-        return sorted(name for name in os.listdir(folder) if VERSION_NAME.fullmatch(name)) if folder.is_dir() else []
+        try:
+            names = os.listdir(self.path / "versions")
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise InputError(f"{self.path}: can't read its folder 'versions': {error.strerror}.") from None
+        return sorted(name for name in names if VERSION_NAME.fullmatch(name))
 
     def current(self) -> str:
         """The published version's name.
@@ -69,6 +75,8 @@ class RunDirectory:
         Raises InputError when there is no run, DataError when `current` names no version.
         """
         try:
+            if (self.path / "current").exists() and not (self.path / "current").is_file():
+                raise InputError(f"{self.path}: 'current' is no file. Is it a run?")
             name = (self.path / "current").read_text(encoding="utf-8").strip()
         except (FileNotFoundError, NotADirectoryError):
             raise InputError(f"{self.path} holds no run. Train one: cnnlstm train DATA --run {self.path}") from None
@@ -253,14 +261,16 @@ class RunDirectory:
 def _entries(path: Path, keys: Set[str]) -> Iterator[dict[str, Any]]:
     """A file's lines that hold these; one that a crash cut short is passed over. None where there is no file."""
     try:
-        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), encoding="utf-8", errors="replace")
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe would wait for someone to write
     except FileNotFoundError:
         return
     except OSError as error:
         raise DataError(f"can't read {path}: {error.strerror}.") from None
-    with file:
+    with os.fdopen(handle, encoding="utf-8", errors="replace") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise DataError(f"{path} is no file. Remove it.")
         for line in file:
-            with contextlib.suppress(json.JSONDecodeError):
+            with contextlib.suppress(ValueError, RecursionError):
                 entry = json.loads(line)
                 if isinstance(entry, dict) and keys <= entry.keys():
                     yield entry
@@ -270,7 +280,7 @@ def _differs(told: Path, task: Mapping[str, Any]) -> str | None:
     """Why an interrupted training is not that of `task`; None when it is."""
     try:
         before = json.loads(told.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return "no training of this run was interrupted"
     now = json.loads(json.dumps(task))
     other = next((what for what, value in now.items() if not isinstance(before, dict) or before.get(what) != value), "")

@@ -56,6 +56,7 @@ TOLD = {
     "seen": [{"value": [NUMBER], "mean": [NUMBER], "deviation": [NUMBER]}],
     "epochs": {"run": int, "best": int, "interrupted": bool},
     "members": [{**dict.fromkeys(REGULARISED, NUMBER), "seed": int, "mae": NUMBER, "kept": bool}],
+    "errors": str,
     "linear": bool,
     "refitted": bool,
     "rows": dict.fromkeys(("read", "used", "training", "validation"), int),
@@ -118,7 +119,7 @@ class Record:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             kind = document["format"]
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise DataError(f"{path} is damaged or missing ({error}). Train again, or name another version.") from None
         if kind != FORMAT:
             raise DataError(
