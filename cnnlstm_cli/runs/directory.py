@@ -181,6 +181,9 @@ class RunDirectory:
         if not self.path.is_dir():
             return
         self._refuse_links()
+        current = self.path / "current"
+        if current.exists() and not os.access(current, os.R_OK):  # before hours of training, not after them
+            raise OutputError(f"can't read {current}: is the run another user's? Take another --run.")
         foreign = sorted(name for name in set(os.listdir(self.path)) - OURS if not name.startswith(".current."))
         if foreign and not (self.path / "current").exists():
             raise OutputError(f"{self.path} holds other files ({foreign[0]}, ...). Choose a new or empty directory.")

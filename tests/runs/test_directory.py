@@ -54,6 +54,24 @@ def test_a_training_that_fails_leaves_the_run_as_it_was(tmp_path):
     assert os.listdir(tmp_path / "run" / "versions") == [OLD]
 
 
+def test_a_run_that_can_not_be_read_is_refused_before_anything_is_trained(tmp_path, monkeypatch):
+    publish(tmp_path / "run", OLD)
+    monkeypatch.setattr(os, "access", lambda path, mode: not (path.name == "current" and mode == os.R_OK))
+    with pytest.raises(OutputError, match="can't read .*current: is the run another user's"):
+        publish(tmp_path / "run", NEW)
+
+
+@pytest.mark.parametrize("name", ["current", "history.jsonl", "forecasts.jsonl"])
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path, name):
+    publish(tmp_path / "run", OLD)
+    directory = RunDirectory(tmp_path / "run")
+    (directory.path / name).unlink(missing_ok=True)
+    os.mkfifo(directory.path / name)
+    read = {"current": directory.current, "history.jsonl": directory.history, "forecasts.jsonl": directory.logged}
+    with pytest.raises((InputError, DataError), match="is no file"):
+        list(read[name]())
+
+
 def test_a_first_training_that_fails_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt), RunDirectory(tmp_path / "run").training():
         raise KeyboardInterrupt
