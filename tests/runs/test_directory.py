@@ -57,7 +57,7 @@ def test_a_training_that_fails_leaves_the_run_as_it_was(tmp_path):
 def test_a_run_that_can_not_be_read_is_refused_before_anything_is_trained(tmp_path, monkeypatch):
     publish(tmp_path / "run", OLD)
     monkeypatch.setattr(os, "access", lambda path, mode: not (path.name == "current" and mode == os.R_OK))
-    with pytest.raises(OutputError, match="can't read .*current: is the run another user's"):
+    with pytest.raises(OutputError, match=r"can't read .*current: is the run another user's"):
         publish(tmp_path / "run", NEW)
 
 
