@@ -26,7 +26,8 @@ def worth(session: Session, task: Task) -> dict[str, dict[str, float]]:
         return {}
     some = np.unique(np.linspace(0, len(windows.validation) - 1, MOST_WINDOWS).astype(np.int64))
     chosen = replace(windows, validation=windows.validation[some])
-    order = np.random.default_rng(0).permutation(len(calendar.known))
+    order, whole = np.arange(len(calendar.known)), np.flatnonzero(~np.isnan(calendar.known).any(axis=1))
+    order[whole] = np.random.default_rng(0).permutation(whole)  # a hole stays where no window needs it
     mae, end, found = _mae(session, chosen), 0, {}
     for name, width in widths.items():
         known = calendar.known.copy()

@@ -162,6 +162,12 @@ def test_windows_with_a_hole_in_their_covariates_are_left_out(frame):
     assert set(windows.training) == {*starts} - {*inside}
 
 
+def test_of_columns_with_holes_the_worth_is_known_too(frame, tmp_path):
+    holed = frame.assign(heat=frame["heat"].where(~frame.index.isin(range(300, 320))))
+    run = c.train(holed, tmp_path / "run", target="y", known=["heat"], settings=QUICK, horizon=STEPS, lookback=24)
+    assert np.isfinite([*run.record.facts["covariates"]["heat"].values()]).all()
+
+
 def test_of_many_series_each_has_its_own_future(frame, tmp_path):
     parts = [frame[["time", "y", "heat"]].assign(shop=name, y=frame["y"] * size) for name, size in (("b", 1), ("a", 9))]
     data = pd.concat(parts, ignore_index=True)
