@@ -1,6 +1,7 @@
 """Trainings killed at random moments while a reader forecasts: the run is always the one before, or the one after.
 
-`just chaos` kills five hundred; `--chaos N` as many as you like.
+Fifty while they publish, which takes no training; some, with `just chaos` five hundred, at any moment of a whole one
+(`--chaos N`: as many as you like).
 """
 
 from __future__ import annotations
@@ -58,12 +59,30 @@ for line in sys.stdin:
 """
 
 
-class Trainer:
-    """Runs the command again and again, each time in a process of its own that has TensorFlow loaded already."""
+PUBLISHER = """
+import os, shutil, sys
+from pathlib import Path
+from cnnlstm_cli.runs.directory import RunDirectory
+directory = RunDirectory(Path(sys.argv[1]))
+for number, line in enumerate(sys.stdin):
+    child = os.fork()
+    if not child:
+        with directory.training() as aside:
+            shutil.copytree(sys.argv[2 + number % 2], aside, dirs_exist_ok=True)
+            name = f"20260101T{number:06d}Z-00000000"
+            directory.publish(aside, name, {"created": "", "version": name}, keep=2)
+        os._exit(0)
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
 
-    def __init__(self) -> None:
+
+class Trainer:
+    """Runs a script's work again and again, each time in a process of its own that has its libraries loaded already."""
+
+    def __init__(self, *script: str | Path) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", TRAINER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            [sys.executable, "-c", *script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
         assert self.process.stdin
         assert self.process.stdout
@@ -73,7 +92,7 @@ class Trainer:
         """The exit code of one training, which is killed as soon as `kill` says so."""
         self.stdin.write(json.dumps(arguments) + "\n")
         child = int(self.stdout.readline())
-        while not select.select([self.stdout], [], [], 0.005)[0]:
+        while not select.select([self.stdout], [], [], 0.001)[0]:
             if kill():
                 os.kill(child, signal.SIGKILL)
                 break
@@ -84,7 +103,7 @@ class Trainer:
 def test_kill_9_at_any_moment_costs_no_reader_a_forecast(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     run, kills = tmp_path / "run", request.config.getoption("--chaos")
     arguments = [*map(str, TRAIN[3:]), "--run", str(run)]
-    trainer = Trainer()
+    trainer = Trainer(TRAINER)
     with (
         trainer.process,
         subprocess.Popen(
@@ -115,6 +134,41 @@ def test_kill_9_at_any_moment_costs_no_reader_a_forecast(tmp_path: Path, request
     assert versions > 1
     assert len(RunDirectory(run).versions()) == 2
     assert {path.name for path in run.iterdir()} == {"current", "versions", "history.jsonl", "lock"}
+    assert not list((run / "versions").glob(".*"))
+
+
+def test_kill_9_at_any_moment_of_publishing_costs_no_reader_a_forecast(air: Path, tmp_path: Path) -> None:
+    run, other = tmp_path / "run", tmp_path / "other"
+    first = RunDirectory(air).folder()
+    shutil.copytree(first, other)
+    facts = json.loads((other / "run.json").read_text()) | {"version": "20260101T000000Z-11111111"}
+    (other / "run.json").write_text(json.dumps(facts | {"command": "x" * 99_999}))
+    publisher, reading = Trainer(PUBLISHER, run, first, other), [sys.executable, "-c", READER, AIR, run]
+    with (
+        publisher.process,
+        subprocess.Popen(reading, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader,
+    ):
+        durations = []
+        for _ in range(3):
+            started = time.monotonic()
+            assert publisher.train([], lambda: False) == 0
+            durations.append(time.monotonic() - started)
+        dice = random.Random(1)  # noqa: S311 - to place kills
+        codes = []
+        for _ in range(50):
+            moment = time.monotonic() + dice.uniform(0, 1.2 * min(durations))
+            codes.append(publisher.train([], lambda m=moment: time.monotonic() > m))
+            assert codes[-1] in (0, -signal.SIGKILL)
+            assert c.Run.open(run).session.shape[1] == 12
+        out, _ = reader.communicate("")
+        assert publisher.train([], lambda: False) == 0  # which removes what a reader held, and leftovers
+        publisher.stdin.close()
+    assert reader.returncode == 0
+    reads, versions = map(int, out.split())
+    assert codes.count(-signal.SIGKILL) > 15
+    assert reads > 10
+    assert versions == 2
+    assert len(RunDirectory(run).versions()) == 2
     assert not list((run / "versions").glob(".*"))
 
 
