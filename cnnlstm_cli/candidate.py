@@ -304,8 +304,13 @@ def _check(candidate: Candidate, folder: Path) -> None:
 
 
 def packages() -> dict[str, str]:
-    """What a training is made with, {package: version}."""
-    return {"cnnlstm": __version__, **{name: importlib.metadata.version(name) for name in PACKAGES}}
+    """What a training is made with, {package: version}. Raises UsageError where one of them is not installed."""
+    try:
+        return {"cnnlstm": __version__, **{name: importlib.metadata.version(name) for name in PACKAGES}}
+    except importlib.metadata.PackageNotFoundError as error:
+        raise UsageError(
+            f"training needs {error.name}, which is not installed here. pip install {error.name}"
+        ) from None
 
 
 def _member_facts(member: Member) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from cnnlstm_cli.series.windows import Windows, apart
 Numbers = NDArray[np.float64]
 Ends = tuple[Numbers, Numbers]
 
+FEW = 20  # windows beside each other
 WHOLE = 4.0  # the whole lookback counts as so many seasons when one place of the season is judged
 EASIEST = 0.02  # deviations of the series: no row is taken to be easier
 WIDEST = 1e12  # more has no square in single precision, and is damage
@@ -67,16 +69,24 @@ class Intervals:
         """From errors (m, H), what came less the forecast, in units of difficulty, NaN where nothing came.
 
         starts  (m,) first rows of the windows: those that overlap forecast the same rows, which count once
+
+        Errors of a window go on into the next step, so that few windows tell little of how large errors are, and of
+        which sign: their ends are those of either sign, and wider, as Student's quantiles are than the normal ones.
         """
         profile = np.nanmean(np.abs(measured), axis=0)
         profile = np.where(profile > 0, profile, 1.0)
         pooled = measured / profile
         pooled = np.sort(pooled[~np.isnan(pooled)])
-        rows = (1 + int(apart(starts, measured.shape[1]).max())) * measured.shape[1]
+        windows = 1 + int(apart(starts, measured.shape[1]).max())
+        if windows < FEW:
+            pooled = np.sort(np.concatenate([pooled, -pooled]))
         ends = {}
         for level in sorted(set(levels)):
-            share = min(1.0, (1 + level / 100) / 2 * (1 + 1 / rows))  # for the row that is to come, one more
-            ends[level] = (min(0.0, -_quantile(-pooled[::-1], share)), max(0.0, _quantile(pooled, share)))
+            upper = (1 + level / 100) / 2
+            share = min(1.0, upper * (1 + 1 / (windows * measured.shape[1])))  # for the row that is to come, one more
+            wider = _wider(upper, windows)
+            low, high = -_quantile(-pooled[::-1], share), _quantile(pooled, share)
+            ends[level] = (min(0.0, low * wider), max(0.0, high * wider))
         return cls(profile, ends)
 
     def around(self, forecast: Numbers, hard: Numbers, level: float) -> Ends:
@@ -110,6 +120,16 @@ class Intervals:
         return cls(
             np.array(facts["profile"]), {float(level): (low, high) for level, (low, high) in facts["ends"].items()}
         )
+
+
+def _wider(share: float, windows: int) -> float:
+    """Student's quantile of so many degrees of freedom over the normal one, by its expansion in their inverse.
+
+    (Abramowitz and Stegun 1964, 26.7.5.)
+    """
+    z = NormalDist().inv_cdf(share)
+    first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    return (z + first / windows + second / windows**2) / z
 
 
 def _quantile(ascending: Numbers, share: float) -> float:

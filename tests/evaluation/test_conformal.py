@@ -66,6 +66,23 @@ def test_they_cover_what_they_promise_whatever_the_law(law):
         assert 100 * inside.mean(axis=0) == pytest.approx([level] * H, abs=5)
 
 
+@pytest.mark.parametrize(
+    ("level", "windows", "expected"), [(80, 2, 1.47), (95, 4, 1.42), (95, 30, 1.042), (80, 1, 2.2)]
+)
+def test_they_are_wider_as_students_quantiles_are(level, windows, expected):
+    """Of errors whose windows overlap in so many groups; the ratios are those of printed tables, but for one window."""
+    errors = np.random.default_rng(7).standard_normal((windows, 2_000))
+    made = Intervals.calibrated(errors, (level,), np.arange(windows) * 2_000)
+    size = np.quantile(np.abs(errors / made.profile), level / 100)
+    assert made.ends[level][1] / size == pytest.approx(expected, rel=0.06)
+
+
+def test_the_sign_of_few_windows_errors_is_not_believed():
+    made = Intervals.calibrated(np.full((2, H), 3.0), (80,), np.array([0, H]))
+    low, high = made.ends[80]
+    assert low == -high < 0
+
+
 def test_few_windows_make_wide_ones():
     """Of two windows that do not overlap an interval of 95 % holds every error there was."""
     errors = np.random.default_rng(4).standard_normal((2, H))
