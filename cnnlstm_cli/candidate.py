@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from cnnlstm_cli import __version__
 from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.evaluation import ridge
-from cnnlstm_cli.evaluation.conformal import Intervals, difficulty_of
+from cnnlstm_cli.evaluation.conformal import FEW, Intervals, difficulty_of
 from cnnlstm_cli.evaluation.drift import spans_of
 from cnnlstm_cli.evaluation.paths import whole_windows
 from cnnlstm_cli.evaluation.scores import Numbers, score, score_by
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 PACKAGES = ("keras", "numpy", "onnx", "onnxruntime", "pandas", "tensorflow", "tf2onnx")
 CHECKED = 256  # validation windows that a version forecasts before it is published
-FEWEST_APART = 20  # validation windows beside each other; fewer tell less of errors than those of an older version do
 WORSE, SLACK = 2.0, 0.1  # times the error of before, and deviations beside, at which something went wrong
 
 
@@ -171,7 +170,7 @@ class Candidate:
     def _older(self) -> Run | None:
         """The version it went on from, where its intervals rest on more than a few new rows would."""
         windows, older = self.task.windows, self.begun and self.begun.version
-        few = int(apart(windows.validation, windows.horizon).max()) + 1 < FEWEST_APART
+        few = int(apart(windows.validation, windows.horizon).max()) + 1 < FEW
         return older if older and few and older.levels() == tuple(sorted(self.task.spec.train.levels)) else None
 
     @cached_property

@@ -20,7 +20,7 @@ from cnnlstm_cli.series.windows import Windows, apart
 Numbers = NDArray[np.float64]
 Ends = tuple[Numbers, Numbers]
 
-FEW = 20  # windows beside each other
+FEW = 20  # windows beside each other; fewer tell less of errors than those of an older version do
 WHOLE = 4.0  # the whole lookback counts as so many seasons when one place of the season is judged
 EASIEST = 0.02  # deviations of the series: no row is taken to be easier
 WIDEST = 1e12  # more has no square in single precision, and is damage
