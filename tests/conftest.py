@@ -13,7 +13,7 @@ from tests.command import QUICK, command
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How long the tests that throw dice go on."""
-    parser.addoption("--chaos", type=int, default=6, metavar="N", help="trainings to kill in test_chaos.py")
+    parser.addoption("--chaos", type=int, default=5, metavar="N", help="trainings to kill in test_chaos.py")
     parser.addoption("--fuzz", type=int, default=100, metavar="N", help="damaged files to try in test_fuzz.py")
 
 
