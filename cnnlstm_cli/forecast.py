@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.evaluation.conformal import Ends, Intervals, difficulty
 from cnnlstm_cli.runs.directory import Hold, RunDirectory
+from cnnlstm_cli.runs.graph import nodes
 from cnnlstm_cli.runs.record import Record
 from cnnlstm_cli.series.calendar import Calendar
 from cnnlstm_cli.series.frequency import Times
@@ -26,6 +27,7 @@ from cnnlstm_cli.series.windows import Index, Windows, joined, lay, lookback_of
 
 BATCH = 256  # windows; of many more the cache holds too few, and memory grows
 LARGEST_MODEL = 2**30  # bytes
+MOST_NODES = 100_000  # of a network; 64 members of 8 blocks and layers have a tenth of it
 MOST_DECIMALS = 290  # more are beyond computing with
 MOST_DEVIATIONS = 1e12  # what single precision can still square
 THREADS = 2
@@ -49,7 +51,7 @@ class Session:
         try:
             self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # noqa: BLE001 - its errors have no common class of their own
-            raise ValueError(str(error)) from None
+            raise ValueError(" ".join(str(error).split())) from None
         self._inputs = [each.name for each in self._session.get_inputs()]
 
     @property
@@ -174,6 +176,8 @@ class Run:
         if hashlib.sha256(model).hexdigest() != self.record.model:
             raise DataError(f"{path} is damaged: not what run.json says. Train again, or name another version.")
         try:
+            if nodes(model) > MOST_NODES:
+                raise ValueError(f"it has over {MOST_NODES:,} nodes")
             session = Session(model)
         except ValueError as error:
             raise DataError(f"{path} holds no network to forecast with: {error}. Train again.") from None

@@ -102,8 +102,9 @@ def graph(kind: str, domain: str, outside: str | None = None) -> bytes:
         graph("Evil", "x.y"),
         graph("Add", "", "../../../../../../etc/passwd"),
         graph("Add", "", "/etc/passwd"),
+        b"\x3a\xc2\x9a\x0c" + b"\x0a\x00" * 100_001,  # a graph of so many empty nodes
     ],
-    ids=["empty", "junk", "unknown operation", "weights elsewhere", "weights at a path"],
+    ids=["empty", "junk", "unknown operation", "weights elsewhere", "weights at a path", "too many nodes"],
 )
 def test_a_network_is_operations_of_onnx_on_its_own_weights(run, model):
     put(run, model)
