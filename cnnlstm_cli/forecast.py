@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.evaluation.conformal import Ends, Intervals, difficulty
+from cnnlstm_cli.evaluation.paths import windows_of
 from cnnlstm_cli.runs.directory import Hold, RunDirectory
 from cnnlstm_cli.runs.graph import nodes
 from cnnlstm_cli.runs.record import Record
@@ -286,16 +286,9 @@ class Run:
         if hashlib.sha256(content).hexdigest() != self.record.facts["errors"]:
             raise DataError(f"{path} is damaged: not what run.json says. Train again, or name another version.")
         try:
-            found: NDArray[np.float32] = np.load(io.BytesIO(content), allow_pickle=False)
-        except Exception as error:  # noqa: BLE001 - of a header that is none as many kinds as Python's grammar has
-            raise DataError(f"{path} holds no errors: {error}. Train again.") from None
-        if found.dtype != np.float32 or found.shape[1:] != (self.record.horizon, len(self.record.schema.targets)):
-            raise DataError(f"{path} has not as many numbers as steps and targets. Train again.")
-        if not (np.abs(found) < MOST_DEVIATIONS).all():
-            raise DataError(f"{path} has a number that is no error. Train again.")
-        if not len(found):
-            raise DataError(f"{self.path} has no errors to draw from: each validation window had a hole. Train again.")
-        return found
+            return windows_of(content, self.record.horizon, len(self.record.schema.targets))
+        except ValueError as error:
+            raise DataError(f"{path}: {error}. Train again.") from None
 
     def levels(self, wanted: Sequence[float] = ()) -> tuple[float, ...]:
         """The levels of intervals that are calibrated, in percent; or those `wanted` of them, as they stand there.

@@ -6,12 +6,15 @@ and targets, measured as `evaluation.conformal` does; a path is the forecast and
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.floating]
 Index = NDArray[np.int64]
 
+LARGEST = 1e12  # in units of what was expected
 MOST_WINDOWS, MOST_NUMBERS = 1_000, 2_000_000  # that are kept
 
 
@@ -30,6 +33,21 @@ def whole_windows(measured: Numbers, column: Index, row: Index) -> NDArray[np.fl
     most = min(len(whole), MOST_WINDOWS, max(1, MOST_NUMBERS // together[0].size))
     chosen = whole[np.linspace(0, len(whole) - 1, most).astype(np.int64)] if len(whole) else whole
     return together[chosen]
+
+
+def windows_of(content: bytes, horizon: int, columns: int) -> NDArray[np.float32]:
+    """The same read from a file of NumPy's. Raises ValueError when they are none, or none at all."""
+    try:
+        found: NDArray[np.float32] = np.load(io.BytesIO(content), allow_pickle=False)
+    except Exception as error:  # noqa: BLE001 - of a header that is none as many kinds as Python's grammar has
+        raise ValueError(f"it holds no errors: {error}") from None
+    if found.dtype != np.float32 or found.shape[1:] != (horizon, columns):
+        raise ValueError("it has not as many numbers as steps and targets")
+    if not (np.abs(found) < LARGEST).all():
+        raise ValueError("it has a number that is no error")
+    if not len(found):
+        raise ValueError("there are no errors to draw from: each validation window had a hole")
+    return found
 
 
 def drawn(windows: Numbers, unit: Numbers, paths: int, seed: int) -> NDArray[np.float64]:
