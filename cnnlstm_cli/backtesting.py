@@ -16,10 +16,11 @@ import pandas as pd
 from cnnlstm_cli.candidate import Watcher
 from cnnlstm_cli.config import Options, spec_from
 from cnnlstm_cli.errors import DataError, UsageError
+from cnnlstm_cli.evaluation.baselines import naive_name
 from cnnlstm_cli.evaluation.judge import Judge
 from cnnlstm_cli.evaluation.scores import NONE, Actuals, By, Numbers, Pairs, Scores, score, score_by
 from cnnlstm_cli.forecast import Run, rounded
-from cnnlstm_cli.intervals import gathered, model_ends, naive_ends, naive_name, thinned
+from cnnlstm_cli.intervals import gathered, model_ends, naive_ends, thinned
 from cnnlstm_cli.planning import lay_windows, settle
 from cnnlstm_cli.runs.directory import RunDirectory
 from cnnlstm_cli.series.reader import Data, read_history, read_training

@@ -27,11 +27,11 @@ from cnnlstm_cli.evaluation.conformal import FEW, Intervals, difficulty_of
 from cnnlstm_cli.evaluation.drift import spans_of
 from cnnlstm_cli.evaluation.paths import whole_windows
 from cnnlstm_cli.evaluation.scores import Numbers, score, score_by
-from cnnlstm_cli.forecast import Run, Session
+from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.planning import Task
 from cnnlstm_cli.runs.atomic import writing_to
 from cnnlstm_cli.runs.record import Record
-from cnnlstm_cli.series.windows import apart
+from cnnlstm_cli.series.windows import apart, evenly
 from cnnlstm_cli.specs import REGULARISED, ModelSpec
 from cnnlstm_cli.worth import worth
 
@@ -213,9 +213,7 @@ def compete(
         from cnnlstm_cli.network.fit import continued, settled
         from cnnlstm_cli.network.race import race
     except ModuleNotFoundError as error:
-        raise UsageError(
-            f"training needs {error.name}, which is not installed here. pip install {error.name}"
-        ) from None
+        raise _not_installed(error.name) from None
     windows = task.fitting(task.windows)
     train = (continued if begun else settled)(task.spec.train, len(windows.training))
     networks = begun.networks if begun else ()
@@ -250,7 +248,7 @@ def write(candidate: Candidate, folder: Path, watcher: Watcher, facts: Mapping[s
         errors = hashlib.sha256((folder / "errors.npy").read_bytes()).hexdigest()
         (folder / "history.csv").write_text(_losses(candidate.raced.trained), encoding="utf-8")
         version = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{hashlib.sha256(graph).hexdigest()[:8]}"
-        covariates = worth(Session(graph), candidate.task)
+        covariates = worth(graph, candidate.task)
         made = {
             "covariates": covariates,
             "errors": errors,
@@ -289,7 +287,7 @@ def _check(candidate: Candidate, folder: Path) -> None:
     """
     run = Run(folder.parent.parent, folder, Record.read(folder / "run.json"))
     windows = candidate.task.fitting(candidate.task.windows)
-    some = np.unique(np.linspace(0, len(windows.validation) - 1, CHECKED).astype(np.int64))
+    some = evenly(len(windows.validation), CHECKED)
     chosen = windows.validation[some]
     came = windows.values[chosen[:, None] + windows.lookback + np.arange(windows.horizon)]
     before = candidate.raced.forecast[some]
@@ -307,9 +305,11 @@ def packages() -> dict[str, str]:
     try:
         return {"cnnlstm": __version__, **{name: importlib.metadata.version(name) for name in PACKAGES}}
     except importlib.metadata.PackageNotFoundError as error:
-        raise UsageError(
-            f"training needs {error.name}, which is not installed here. pip install {error.name}"
-        ) from None
+        raise _not_installed(error.name) from None
+
+
+def _not_installed(package: str | None) -> UsageError:
+    return UsageError(f"training needs {package}, which is not installed here. pip install {package}")
 
 
 def _member_facts(member: Member) -> dict[str, Any]:

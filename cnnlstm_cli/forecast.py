@@ -166,15 +166,7 @@ class Run:
     @cached_property
     def session(self) -> Session:
         """The network. Raises DataError when its file is not the one that was published."""
-        path = self.folder / "model.onnx"
-        try:
-            if path.stat().st_size > LARGEST_MODEL:
-                raise DataError(f"{path} is larger than any network of this tool. Train again.")
-            model = path.read_bytes()
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror}. Train again, or name another version.") from None
-        if hashlib.sha256(model).hexdigest() != self.record.model:
-            raise DataError(f"{path} is damaged: not what run.json says. Train again, or name another version.")
+        path, model = self._published("model.onnx", self.record.model)
         try:
             if nodes(model) > MOST_NODES:
                 raise ValueError(f"it has over {MOST_NODES:,} nodes")
@@ -188,6 +180,19 @@ class Run:
                 "Train again, or name another version."
             )
         return session
+
+    def _published(self, name: str, sha256: str) -> tuple[Path, bytes]:
+        """A file of the version, and what it holds. Raises DataError when that is not what was published."""
+        path = self.folder / name
+        try:
+            if path.stat().st_size > LARGEST_MODEL:
+                raise DataError(f"{path} is larger than any network of this tool. Train again.")
+            content = path.read_bytes() if path.is_file() else b""  # a pipe would wait for someone to write
+        except OSError as error:
+            raise DataError(f"{path}: {error.strerror}. Train again, or name another version.") from None
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise DataError(f"{path} is damaged: not what run.json says. Train again, or name another version.")
+        return path, content
 
     def unseen(self, table: Table) -> NDArray[np.bool_]:
         """(rows,): which rows of a table are later than all that the version was trained on."""
@@ -278,13 +283,7 @@ class Run:
     @cached_property
     def errors(self) -> NDArray[np.float32]:
         """(n, H, targets), of whole windows: see `evaluation.paths`. Raises DataError when they are none."""
-        path = self.folder / "errors.npy"
-        try:
-            content = path.read_bytes() if path.is_file() else b""
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror}. Train again, or name another version.") from None
-        if hashlib.sha256(content).hexdigest() != self.record.facts["errors"]:
-            raise DataError(f"{path} is damaged: not what run.json says. Train again, or name another version.")
+        path, content = self._published("errors.npy", self.record.facts["errors"])
         try:
             return windows_of(content, self.record.horizon, len(self.record.schema.targets))
         except ValueError as error:

@@ -8,11 +8,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnlstm_cli.evaluation.baselines import naive_name
 from cnnlstm_cli.evaluation.conformal import Ends, Intervals, difficulty_of
 from cnnlstm_cli.evaluation.judge import Judge
 from cnnlstm_cli.evaluation.scores import Numbers, Pairs
 from cnnlstm_cli.forecast import Run
-from cnnlstm_cli.series.windows import MOST_VALIDATION_WINDOWS, Windows
+from cnnlstm_cli.series.windows import MOST_VALIDATION_WINDOWS, Windows, evenly
 
 
 def model_ends(run: Run, judge: Judge, scaled: NDArray[np.float32]) -> Pairs:
@@ -28,17 +29,13 @@ def model_ends(run: Run, judge: Judge, scaled: NDArray[np.float32]) -> Pairs:
     return found
 
 
-def naive_name(seasons: Sequence[int]) -> str:
-    """The baseline whose intervals stand beside the model's."""
-    return f"seasonal naive {seasons[0]}" if seasons else "last value"
-
-
 def naive_ends(learnt: Judge, judge: Judge, forecast: Numbers, levels: Sequence[float]) -> Pairs:
     """Around the naive `forecast` (m, H) of the judge's windows, from its errors in the windows of `learnt`.
 
     Each error is measured by the naive error of its series; each target has its own.
     """
-    before = dict(learnt.baselines())[naive_name(judge.seasons)]
+    wanted = naive_name(judge.seasons)
+    before = next(made for name, made in learnt.baselines() if name == wanted)  # the later ones are not made at all
     low, high = ({level: np.full_like(forecast, np.nan) for level in levels} for _ in range(2))
     for k in np.unique(judge.came.column):
         own, past = judge.came.column == k, learnt.came.column == k
@@ -59,9 +56,7 @@ def _unit(judge: Judge) -> Numbers:
 
 def thinned(windows: Windows) -> Windows:
     """The training windows as such that are judged; evenly chosen ones of very many."""
-    most = min(len(windows.training), MOST_VALIDATION_WINDOWS)
-    chosen = windows.training[np.linspace(0, len(windows.training) - 1, most).astype(np.int64)]
-    return replace(windows, validation=chosen)
+    return replace(windows, validation=windows.training[evenly(len(windows.training), MOST_VALIDATION_WINDOWS)])
 
 
 def gathered(parts: Sequence[Mapping[str, Pairs]]) -> dict[str, Pairs]:

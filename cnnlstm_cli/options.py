@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
+from cnnlstm_cli import specs
 from cnnlstm_cli.config import Options
 from cnnlstm_cli.errors import UsageError
 
@@ -83,7 +84,7 @@ Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON document
 
 
 Doubled: TypeAlias = Annotated[
-    Literal["last", "mean", "sum"] | None,
+    specs.Doubled | None,
     typer.Option(help="What becomes of rows of one time. Default: last."),
 ]
 Lower: TypeAlias = Annotated[

@@ -35,9 +35,9 @@ def paths_of(run: Run, forecast: Forecast, paths: int, written: bool = False) ->
         raise UsageError(f"--samples {paths} would be over {MOST_NUMBERS:,} numbers. Take fewer.")
     if "sample" in forecast.table.schema.columns:
         raise UsageError("a column 'sample' is in the data, and would be the number of a path. Rename it; train again.")
-    limits, shape = forecast.limits, (paths, *forecast.values.shape)
+    limits = forecast.limits
     made = forecast.values + drawn(run.errors, forecast.size, paths, run.record.spec.train.seed)
-    made = np.stack([rounded(limits.within(each), limits.scale) for each in made]).reshape(shape)
+    made = np.stack([rounded(limits.within(each), limits.scale) for each in made])
     one = forecast.frame(written)
     frame = one.take(np.tile(np.arange(len(one)), paths)).reset_index(drop=True)
     for place, target in enumerate(forecast.table.schema.targets):

@@ -33,16 +33,8 @@ LOGGED = {
 }
 
 
-def log(run: Run, forecast: Forecast) -> None:
-    """Append a forecast to the run's log, so that it can be scored when its times have come.
-
-    Raises as `entries` does, and OutputError.
-    """
-    RunDirectory(run.path).log(entries(run, forecast))
-
-
 def entries(run: Run, forecast: Forecast) -> list[str]:
-    """What is logged of a forecast, a line a series.
+    """What is logged of a forecast, a line a series, so that it can be scored when its times have come.
 
     Raises UsageError where rows are counted: no later row can be matched with a forecast then.
     """

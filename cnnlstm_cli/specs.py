@@ -21,6 +21,7 @@ FEW_WINDOWS = 4_000  # with fewer the light one starts as the linear model; with
 WINDOWS_AN_EPOCH = 262_144  # a thousand steps of 256; of more windows each epoch draws others
 NARROW, WIDE = 64, 128  # filters and units; of many windows the wide one made 7 % less error, of fewer no less
 SLOWEST = 1e-9  # learning rate
+Doubled = Literal["last", "mean", "sum"]  # what becomes of rows of one time
 SHORT = 32  # steps: below, pooling has nothing to spare
 
 
@@ -51,7 +52,7 @@ class DataSpec:
     validation: int | float | None = option(
         None, "rows, or share, held out at the end for choosing; default: a fifth, in blocks", low=0
     )
-    doubled: Literal["last", "mean", "sum"] = option("last", "what becomes of rows of one time")
+    doubled: Doubled = option("last", "what becomes of rows of one time")  # noqa: RUF009 - a field, as the others are
     lower: float | None = option(None, "no forecast is lower; default: a limit of the series, 0 if never below")
     strict: bool = option(False, "refuse data that need mending")
 

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from cnnlstm_cli.forecast import Session
 from cnnlstm_cli.planning import Task
-from cnnlstm_cli.series.windows import Windows
+from cnnlstm_cli.series.windows import Windows, evenly
 
 MOST_WINDOWS = 2_000
 
 
-def worth(session: Session, task: Task) -> dict[str, dict[str, float]]:
+def worth(network: bytes, task: Task) -> dict[str, dict[str, float]]:
     """Of each covariate {"mae": the error on the validation windows, "shuffled": that with its rows in any order}.
 
     In deviations. The network that is judged is the one that is published: where it was trained anew on all rows, it
@@ -24,8 +24,8 @@ def worth(session: Session, task: Task) -> dict[str, dict[str, float]]:
     calendar = windows.calendar
     if not widths or calendar is None:
         return {}
-    some = np.unique(np.linspace(0, len(windows.validation) - 1, MOST_WINDOWS).astype(np.int64))
-    chosen = replace(windows, validation=windows.validation[some])
+    chosen = replace(windows, validation=windows.validation[evenly(len(windows.validation), MOST_WINDOWS)])
+    session = Session(network)
     order, whole = np.arange(len(calendar.known)), np.flatnonzero(~np.isnan(calendar.known).any(axis=1))
     order[whole] = np.random.default_rng(0).permutation(whole)  # a hole stays where no window needs it
     mae, end, found = _mae(session, chosen), 0, {}

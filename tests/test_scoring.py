@@ -17,6 +17,7 @@ import pytest
 import cnnlstm_cli as c
 from cnnlstm_cli import scoring
 from cnnlstm_cli.errors import DataError, UsageError
+from cnnlstm_cli.forecast import Forecast
 from cnnlstm_cli.runs.directory import RunDirectory
 from tests import SAMPLES
 from tests.command import command
@@ -48,11 +49,16 @@ def run(trained: Path, tmp_path: Path) -> c.Run:
     return c.Run.open(shutil.copytree(trained, tmp_path / "run"))
 
 
+def log(run: c.Run, forecast: Forecast) -> None:
+    """As `predict --log` does."""
+    RunDirectory(run.path).log(scoring.entries(run, forecast))
+
+
 def logged(run: c.Run, *ends: int, data: pd.DataFrame = DATA) -> list[np.ndarray]:
     """Forecasts made and logged after so many rows, (H, targets) each."""
     forecasts = [run.forecast(data[:end]) for end in ends]
     for forecast in forecasts:
-        scoring.log(run, forecast)
+        log(run, forecast)
     return [forecast.values[0] for forecast in forecasts]
 
 
@@ -117,7 +123,7 @@ def test_many_series_are_matched_by_their_ids(tmp_path):
     more = pd.concat([waves(v=9.0).assign(shop="x"), waves(v=2.0).assign(shop="y")])
     run = c.train(long, tmp_path / "run", settings=SMALL, horizon=STEPS, id="shop")
     forecast = run.forecast(long)
-    scoring.log(run, forecast)
+    log(run, forecast)
     came = more.set_index("shop")["v"]
     off = [
         np.abs(forecast.values[k, :, 0] - came[name].to_numpy()[500 : 500 + STEPS]) / run.record.scalers[name].scale
@@ -155,7 +161,7 @@ def test_without_a_time_or_a_log_there_are_words(run, tmp_path):
         c.score(DATA, run.path, last=0)
     counted = c.train(DATA[["a"]][:500], tmp_path / "counted", settings=SMALL, horizon=STEPS)
     with pytest.raises(UsageError, match="--log needs a time column"):
-        scoring.log(counted, counted.forecast(DATA[["a"]]))
+        log(counted, counted.forecast(DATA[["a"]]))
     assert not (counted.path / "forecasts.jsonl").exists()
 
 
@@ -233,7 +239,7 @@ def test_forecasts_of_other_targets_are_scored_as_far_as_there_are_some(run):
     logged(run, 510)
     c.train(DATA[["time", "a"]][:505], run.path, settings=SMALL, horizon=STEPS)
     alone = c.Run.open(run.path)
-    scoring.log(alone, alone.forecast(DATA[["time", "a"]][:530]))
+    log(alone, alone.forecast(DATA[["time", "a"]][:530]))
     c.train(DATA[:505], run.path, settings=SMALL, horizon=STEPS)
     facts = c.score(DATA, run.path)
     assert (facts["logged"], facts["scored"]) == (2, 3 * STEPS)

@@ -23,12 +23,17 @@ def baselines(
     windows: Windows, first: NDArray[np.int64], seasons: Sequence[int], weights: NDArray[np.float64] | None
 ) -> dict[str, Callable[[], Scaled]]:
     """Name -> a call that makes the forecast; the linear model's where there are `weights` (L, H) of one."""
-    made: dict[str, Callable[[], Scaled]] = {"last value": partial(seasonal_naive, windows, 1, first)}
-    made |= {f"seasonal naive {season}": partial(seasonal_naive, windows, season, first) for season in seasons}
+    made: dict[str, Callable[[], Scaled]] = {naive_name(()): partial(seasonal_naive, windows, 1, first)}
+    made |= {naive_name([season]): partial(seasonal_naive, windows, season, first) for season in seasons}
     made["drift"] = partial(drift, windows, first)
     if weights is not None:
         made["linear"] = partial(linear, windows, weights)
     return made
+
+
+def naive_name(seasons: Sequence[int]) -> str:
+    """What the naive forecast of the shortest of these seasons is called, or without one the last value."""
+    return f"seasonal naive {seasons[0]}" if seasons else "last value"
 
 
 def seasonal_naive(windows: Windows, season: int, first: NDArray[np.int64]) -> Scaled:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -127,6 +126,8 @@ def _wider(share: float, windows: int) -> float:
 
     (Abramowitz and Stegun 1964, 26.7.5.)
     """
+    from statistics import NormalDist  # here, because forecasting has no use for it
+
     z = NormalDist().inv_cdf(share)
     first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
     return (z + first / windows + second / windows**2) / z

@@ -11,10 +11,12 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnlstm_cli.evaluation.conformal import WIDEST
+from cnnlstm_cli.series.windows import evenly
+
 Numbers = NDArray[np.floating]
 Index = NDArray[np.int64]
 
-LARGEST = 1e12  # in units of what was expected
 MOST_WINDOWS, MOST_NUMBERS = 1_000, 2_000_000  # that are kept
 
 
@@ -30,9 +32,8 @@ def whole_windows(measured: Numbers, column: Index, row: Index) -> NDArray[np.fl
     together = np.full((len(rows), measured.shape[1], int(column.max()) + 1), np.nan, dtype=np.float32)
     together[place, :, column] = measured
     whole = np.flatnonzero(~np.isnan(together).any(axis=(1, 2)))
-    most = min(len(whole), MOST_WINDOWS, max(1, MOST_NUMBERS // together[0].size))
-    chosen = whole[np.linspace(0, len(whole) - 1, most).astype(np.int64)] if len(whole) else whole
-    return together[chosen]
+    most = min(MOST_WINDOWS, max(1, MOST_NUMBERS // together[0].size))
+    return together[whole[evenly(len(whole), most)]]
 
 
 def windows_of(content: bytes, horizon: int, columns: int) -> NDArray[np.float32]:
@@ -43,7 +44,7 @@ def windows_of(content: bytes, horizon: int, columns: int) -> NDArray[np.float32
         raise ValueError(f"it holds no errors: {error}") from None
     if found.dtype != np.float32 or found.shape[1:] != (horizon, columns):
         raise ValueError("it has not as many numbers as steps and targets")
-    if not (np.abs(found) < LARGEST).all():
+    if not (np.abs(found) < WIDEST).all():
         raise ValueError("it has a number that is no error")
     if not len(found):
         raise ValueError("there are no errors to draw from: each validation window had a hole")

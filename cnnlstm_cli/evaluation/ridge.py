@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlstm_cli.series.windows import Index, Windows
+from cnnlstm_cli.series.windows import Index, Windows, evenly
 
 BATCH = 4096
 MOST_WINDOWS = 40_000
@@ -56,7 +56,7 @@ def fit(windows: Windows) -> Numbers:
 def _thinned(starts: Index, lookback: int) -> Index:
     """Evenly chosen ones where all would take too long."""
     most = int(min(MOST_WINDOWS, max(MOST_PRODUCTS / lookback**2, 2 * lookback)))
-    return starts if len(starts) <= most else starts[np.linspace(0, len(starts) - 1, most).astype(np.int64)]
+    return starts[evenly(len(starts), most)]
 
 
 def _moments(windows: Windows, starts: Index) -> tuple[Numbers, Numbers]:

@@ -18,7 +18,7 @@ from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.stamps import Case, StampFormat
 from cnnlstm_cli.series.table import Schema
 from cnnlstm_cli.series.timecolumn import Kind, TimeColumn
-from cnnlstm_cli.specs import REGULARISED
+from cnnlstm_cli.specs import REGULARISED, Doubled
 
 FORMAT = 3
 TEXT_OR_NOT = (str, type(None))
@@ -34,7 +34,7 @@ SCHEMA = {
     "id": TEXT_OR_NOT,
     "known": [{"name": str, "categories": [str]}],
     "holidays": TEXT_OR_NOT,
-    "doubled": frozenset(("last", "mean", "sum")),
+    "doubled": frozenset(get_args(Doubled)),
 }
 WRITTEN = ("stamp", "date+hour", "date+time")  # as text
 CASE = frozenset(get_args(Case))

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from cnnlstm_cli.series.frequency import Frequency
 from cnnlstm_cli.series.table import Table
+from cnnlstm_cli.series.windows import evenly
 
 Numbers = NDArray[np.float64]
 
@@ -66,7 +67,7 @@ def _highest_peak(likeness: Numbers) -> list[int]:
 
 def _samples(table: Table) -> list[Numbers]:
     """Every column of at most 50 series, evenly chosen; holes filled by straight lines, constant ones left out."""
-    chosen = np.unique(np.linspace(0, len(table.ids) - 1, SERIES_LOOKED_AT).astype(int))
+    chosen = evenly(len(table.ids), SERIES_LOOKED_AT)
     samples = []
     for series in chosen:
         rows = table.values[table.offsets[series] : table.offsets[series + 1]][-ROWS_LOOKED_AT:]

@@ -142,7 +142,8 @@ class Table:
 
         Raises DataError, with the stamps, where covariates are missing.
         """
-        dated = np.stack([self.schema.dated(wanted) for wanted in times])
+        every = self.schema.dated(np.concatenate(times))
+        dated = every.reshape(len(times), len(times[0]), every.shape[1])
         if not self.schema.known:
             return dated
         found, limit = [], gap_limit(self.schema.frequency)

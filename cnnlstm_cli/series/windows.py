@@ -222,9 +222,13 @@ def _thinned(starts: Index, columns: int) -> Index:
     """Evenly chosen ones where there are too many, the same of each of the columns they are stacked in."""
     most = max(1, MOST_VALIDATION_WINDOWS // columns)
     each: Index = starts.reshape(columns, -1)
-    if each.shape[1] > most:
-        each = each[:, np.linspace(0, each.shape[1] - 1, most).astype(np.int64)]
-    return each.ravel()
+    chosen: Index = each[:, evenly(each.shape[1], most)].ravel()
+    return chosen
+
+
+def evenly(count: int, most: int) -> Index:
+    """Places among `count` of them, from the first to the last: all, or `most` that lie evenly."""
+    return np.linspace(0, count - 1, min(count, most)).astype(np.int64)
 
 
 def training_starts(table: Table, parts: Split, lookback: int, horizon: int) -> Index:
