@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -43,31 +43,10 @@ def _common(
 
 
 @app.command()
+@opt.taking(opt.of_data, opt.of_training, after="run")
 def train(
     data: opt.Data,
     run: opt.RunPath,
-    target: opt.Target = None,
-    time: opt.Time = None,
-    time_format: opt.TimeFormat = None,
-    id: opt.Id = None,  # noqa: A002
-    known: opt.Known = None,
-    holidays: opt.Holidays = None,
-    horizon: opt.Horizon = None,
-    lookback: opt.Lookback = None,
-    season: opt.Season = None,
-    freq: opt.Freq = None,
-    validation: opt.Validation = None,
-    doubled: opt.Doubled = None,
-    lower: opt.Lower = None,
-    strict: opt.Strict = False,
-    preset: opt.Preset = None,
-    members: opt.Members = None,
-    jobs: opt.Jobs = None,
-    time_limit: opt.TimeLimit = None,
-    levels: opt.Levels = None,
-    seed: opt.Seed = None,
-    set_: opt.Set = None,
-    config: opt.Config = None,
     only_if_better: Annotated[
         bool,
         typer.Option("--only-if-better", help="Publish only what forecasts better than what is published."),
@@ -84,6 +63,7 @@ def train(
     json: opt.Json = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
+    **given: Any,
 ) -> None:
     """Train a network on DATA and publish it in a run directory.
 
@@ -92,7 +72,6 @@ def train(
     cnnlstm train bike_hour.csv --run runs/bike --target cnt --horizon 48
     cnnlstm train demand.csv --run runs/demand --only-if-better -q    # in a crontab
     """
-    options = opt.named(locals())
     from cnnlstm_cli import training
     from cnnlstm_cli.inspection import record_facts
     from cnnlstm_cli.render.progress import TerminalWatcher
@@ -105,10 +84,10 @@ def train(
             data,
             run,
             training.Unattended(only_if_better, warm_start, resume, keep, wait),
-            preset=preset or "default",
-            settings=settings_from(set_ or (), config),
+            preset=given["preset"] or "default",
+            settings=settings_from(given["set_"] or (), given["config"]),
             watcher=watcher,
-            **options,
+            **opt.named(given),
         )
     made = {name: getattr(outcome, name) for name in ("trained", "published", "why")}
     facts = {"run": str(run), **made, **record_facts(outcome.record)}
@@ -193,6 +172,7 @@ def predict(
 
 
 @app.command()
+@opt.taking(opt.of_data, opt.of_training, after="forecasts")
 def backtest(
     data: opt.Data,
     run: Annotated[
@@ -214,31 +194,10 @@ def backtest(
         Literal["target", "id", "step"] | None, typer.Option(help="Scores of each, not of all together.")
     ] = None,
     forecasts: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every forecast there, as CSV.")] = None,
-    target: opt.Target = None,
-    time: opt.Time = None,
-    time_format: opt.TimeFormat = None,
-    id: opt.Id = None,  # noqa: A002
-    known: opt.Known = None,
-    holidays: opt.Holidays = None,
-    horizon: opt.Horizon = None,
-    lookback: opt.Lookback = None,
-    season: opt.Season = None,
-    freq: opt.Freq = None,
-    validation: opt.Validation = None,
-    doubled: opt.Doubled = None,
-    lower: opt.Lower = None,
-    strict: opt.Strict = False,
-    preset: opt.Preset = None,
-    members: opt.Members = None,
-    jobs: opt.Jobs = None,
-    time_limit: opt.TimeLimit = None,
-    levels: opt.Levels = None,
-    seed: opt.Seed = None,
-    set_: opt.Set = None,
-    config: opt.Config = None,
     json: opt.Json = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
+    **given: Any,
 ) -> None:
     """Forecast at past times as if nothing after were known; score it beside the baselines.
 
@@ -248,7 +207,6 @@ def backtest(
     cnnlstm backtest demand.csv
     cnnlstm backtest demand.csv --run runs/demand --from 2026-01-31 --by step
     """
-    options = opt.named(locals())
     from cnnlstm_cli import backtesting
     from cnnlstm_cli.render.output import forecast_csv
     from cnnlstm_cli.render.progress import TerminalWatcher
@@ -264,10 +222,10 @@ def backtest(
             start=start,
             stride=stride,
             folds=folds,
-            preset=preset,
-            settings=settings_from(set_ or (), config),
+            preset=given["preset"],
+            settings=settings_from(given["set_"] or (), given["config"]),
             watcher=watcher,
-            **options,
+            **opt.named(given),
         )
     messages.say(*([] if run is None else done.table.notes()), *done.notes)
     facts = done.facts(by)
@@ -335,27 +293,15 @@ def rollback(
 
 
 @app.command()
+@opt.taking(opt.of_data, after="versions")
 def inspect(
     path: Annotated[
         str | None, typer.Argument(metavar="PATH", help="A run directory, a CSV file, or - for standard input.")
     ] = None,
     options: Annotated[bool, typer.Option("--options", help="List every setting that train --set takes.")] = False,
     versions: Annotated[bool, typer.Option("--versions", help="List a run's versions, with their scores.")] = False,
-    target: opt.Target = None,
-    time: opt.Time = None,
-    time_format: opt.TimeFormat = None,
-    id: opt.Id = None,  # noqa: A002
-    known: opt.Known = None,
-    holidays: opt.Holidays = None,
-    horizon: opt.Horizon = None,
-    lookback: opt.Lookback = None,
-    season: opt.Season = None,
-    freq: opt.Freq = None,
-    validation: opt.Validation = None,
-    doubled: opt.Doubled = None,
-    lower: opt.Lower = None,
-    strict: opt.Strict = False,
     json: opt.Json = False,
+    **given: Any,
 ) -> None:
     """Show what a run holds, or what train would make of a CSV file.
 
@@ -367,7 +313,6 @@ def inspect(
     cnnlstm inspect demand.csv --json
     cnnlstm inspect --options
     """
-    given = opt.named(locals())
     from cnnlstm_cli import inspection
 
     if options:
@@ -377,7 +322,7 @@ def inspect(
     elif versions:
         facts = inspection.versions(Path(path))
     else:
-        facts = inspection.inspect(path, **given)
+        facts = inspection.inspect(path, **opt.named(given))
     report(facts, json)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -94,6 +96,61 @@ Lower: TypeAlias = Annotated[
 Strict: TypeAlias = Annotated[
     bool, typer.Option("--strict", help="Refuse data that need mending, instead of mending them.")
 ]
+
+
+def of_data(
+    target: Target = None,
+    time: Time = None,
+    time_format: TimeFormat = None,
+    id: Id = None,  # noqa: A002
+    known: Known = None,
+    holidays: Holidays = None,
+    horizon: Horizon = None,
+    lookback: Lookback = None,
+    season: Season = None,
+    freq: Freq = None,
+    validation: Validation = None,
+    doubled: Doubled = None,
+    lower: Lower = None,
+    strict: Strict = False,
+) -> None:
+    """The options that say what the columns of a file are and how they are cut into windows."""
+
+
+def of_training(
+    preset: Preset = None,
+    members: Members = None,
+    jobs: Jobs = None,
+    time_limit: TimeLimit = None,
+    levels: Levels = None,
+    seed: Seed = None,
+    set_: Set = None,
+    config: Config = None,
+) -> None:
+    """The options that say which networks are trained, and how."""
+
+
+def taking(*shared: Callable[..., None], after: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command, as its last argument `**given`, the options of `shared`; help lists them behind `after`."""
+
+    def command(own: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(own)
+        def called(**given: Any) -> None:
+            own(**given)
+
+        parameters = [each for each in _parameters(own) if each.kind is not inspect.Parameter.VAR_KEYWORD]
+        place = 1 + [each.name for each in parameters].index(after)
+        parameters[place:place] = [each for group in shared for each in _parameters(group)]
+        by_name = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
+        called.__signature__ = inspect.Signature(by_name)  # type: ignore[attr-defined]
+        called.__annotations__ = {each.name: each.annotation for each in by_name}
+        return called
+
+    return command
+
+
+def _parameters(function: Callable[..., None]) -> list[inspect.Parameter]:
+    return list(inspect.signature(function, eval_str=True).parameters.values())
 
 
 def named(given: Mapping[str, Any]) -> Options:
