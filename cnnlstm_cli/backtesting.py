@@ -388,4 +388,6 @@ def _moment(table: Table, text: str) -> Any:
         stamp = pd.Timestamp(text)
     except ValueError:
         return None
-    return np.datetime64(stamp if stamp.tz is None else stamp.tz_convert(None), "us")
+    if stamp.tz is not None:
+        return np.datetime64(stamp.tz_convert(None), "us")
+    return table.schema.time.moment(np.datetime64(stamp, "us"))

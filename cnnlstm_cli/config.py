@@ -64,7 +64,9 @@ class Options(TypedDict, total=False):
     holidays: str
     id: str
     time_format: str
+    tz: str
     freq: str
+    agg: str
     season: int | Sequence[int]
     lookback: int
     horizon: int

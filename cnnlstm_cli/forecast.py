@@ -120,7 +120,7 @@ class Forecast:
             columns[schema.id] = np.repeat(self.table.ids, self.values.shape[1])
         times = np.concatenate(self.times)
         if schema.time.kind in ("stamp", "epoch s", "epoch ms", "integer", "row") and not written:
-            columns[schema.time.names[0] if schema.time.names else self._step_name()] = times
+            columns[schema.time.names[0] if schema.time.names else self._step_name()] = schema.time.told(times)
         elif schema.time.names:
             columns |= schema.time.write(times)
         else:
@@ -213,7 +213,10 @@ class Run:
         """The windows of a table that begin at rows `starts`, for `judged`; those with a hole are left out."""
         model = self.record.spec.model
         known = self.record.known.covariates(table.known)
-        joint, calendar = model.channels == "joint", Calendar.of(table.times, model.calendar, known)
+        joint, calendar = (
+            model.channels == "joint",
+            Calendar.of(table.schema.time.wall(table.times), model.calendar, known),
+        )
         lookback, horizon = self.record.lookback, self.record.horizon
         return lay(table, fitted, starts[:0], starts, lookback, horizon, joint=joint, calendar=calendar)
 
@@ -360,7 +363,7 @@ class Run:
         known  (series, H, K) scaled
         """
         model = self.record.spec.model
-        told = Calendar.of(np.stack(times), model.calendar, known)
+        told = Calendar.of(self.record.schema.time.wall(np.stack(times)), model.calendar, known)
         calendar = None if told is None else told.features()
         if model.channels == "joint":
             return self.session.run(scaled, calendar)

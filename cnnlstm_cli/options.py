@@ -36,6 +36,10 @@ Holidays: TypeAlias = Annotated[
 TimeFormat: TypeAlias = Annotated[
     str | None, typer.Option(metavar="FORMAT", help="How it is written, as %d/%m/%Y. Default: found.")
 ]
+Tz: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="ZONE", help="Whose clock the stamps follow, as Europe/Berlin: days of 23 and 25 hours."),
+]
 Id: TypeAlias = Annotated[
     str | None, typer.Option(metavar="COL", help="Column that tells many series in one file apart.")
 ]
@@ -43,6 +47,7 @@ Freq: TypeAlias = Annotated[
     str | None,
     typer.Option(metavar="F", help="Step between rows, as h, 15min, D, B, W-SUN, MS, ME. Default: found."),
 ]
+Agg: TypeAlias = Annotated[specs.Agg | None, typer.Option(help="How rows at any times become one a step of --freq.")]
 Season: TypeAlias = Annotated[
     list[int] | None, typer.Option(metavar="N", help="Season length in rows; may repeat. Default: found.")
 ]
@@ -102,6 +107,7 @@ def of_data(
     target: Target = None,
     time: Time = None,
     time_format: TimeFormat = None,
+    tz: Tz = None,
     id: Id = None,  # noqa: A002
     known: Known = None,
     holidays: Holidays = None,
@@ -109,6 +115,7 @@ def of_data(
     lookback: Lookback = None,
     season: Season = None,
     freq: Freq = None,
+    agg: Agg = None,
     validation: Validation = None,
     doubled: Doubled = None,
     lower: Lower = None,

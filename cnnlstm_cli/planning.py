@@ -140,7 +140,7 @@ def lay_windows(table: Table, spec: Spec, parts: Split, known: Scaler | None = N
     fitted = scalers(table, past, spec.data.lower)
     joint = spec.model.channels == "joint"
     lookback, horizon = spec.data.settled_lookback, spec.data.settled_horizon
-    calendar = Calendar.of(table.times, spec.model.calendar, known.covariates(table.known))
+    calendar = Calendar.of(table.schema.time.wall(table.times), spec.model.calendar, known.covariates(table.known))
     windows = make_windows(table, past, parts, fitted, lookback, horizon, joint=joint, calendar=calendar)
     judge = Judge.of(table, past, fitted, windows, spec.data.season, windows)
     return Task(table, spec, parts, fitted, known, windows, judge, judge.baseline_scores())

@@ -21,6 +21,7 @@ FEW_WINDOWS = 4_000  # with fewer the light one starts as the linear model; with
 WINDOWS_AN_EPOCH = 262_144  # a thousand steps of 256; of more windows each epoch draws others
 NARROW, WIDE = 64, 128  # filters and units; of many windows the wide one made 7 % less error, of fewer no less
 SLOWEST = 1e-9  # learning rate
+Agg = Literal["none", "mean", "sum", "min", "max", "last"]  # how the rows of a step become one
 Doubled = Literal["last", "mean", "sum"]  # what becomes of rows of one time
 SHORT = 32  # steps: below, pooling has nothing to spare
 
@@ -45,7 +46,9 @@ class DataSpec:
     holidays: str | None = option(None, "country whose holidays are told: DE, US-CA")
     id: str | None = option(None, "column that tells many series apart")
     time_format: str | None = option(None, "strptime format of the time column")
+    tz: str | None = option(None, "time zone whose clock the stamps follow: Europe/Berlin")
     freq: str | None = option(None, "step between rows, as pandas names it: h, D, MS, 15min")
+    agg: Agg = option("none", "how rows at any times become one a step of --freq")  # noqa: RUF009
     season: tuple[int, ...] = option((), "season lengths in rows, shortest first", low=2)
     lookback: int | None = option(None, "rows the network sees", low=1, high=10**7)
     horizon: int | None = option(None, "steps to forecast", low=1, high=10**7)

@@ -108,7 +108,7 @@ def plan_lines(task: Task) -> list[str]:
     season = ", ".join(str(length) for length in data.season) or "none"
     return [
         *table.notes(),
-        f"time: {time}, {schema.frequency}; season {season}",
+        f"time: {time}, {schema.step}; season {season}",
         f"target: {', '.join(schema.targets)}",
         *([f"limits: {limited(held, len(table.ids))}"] if held else []),
         *([f"left out: {', '.join(f'{name} ({why})' for name, why in table.left_out)}"] if table.left_out else []),

@@ -16,7 +16,6 @@ from rich.table import Table
 from rich.text import Text
 
 from cnnlstm_cli.render.messages import printable
-from cnnlstm_cli.series.frequency import Frequency
 
 Facts = Mapping[str, Any]
 
@@ -82,7 +81,7 @@ def run_report(facts: Facts) -> list[RenderableType]:
                 "data": f"{facts['data']['first']} to {facts['data']['last']}, {_rows(facts)}",
                 "mended": _counts(facts["mended"]),
                 "forecasts": ", ".join(facts["targets"]),
-                "ahead": f"{facts['horizon']} steps, {Frequency(facts['frequency'])}",
+                "ahead": f"{facts['horizon']} steps, {facts['step']}",
                 "season": _listed(facts["season"]),
                 "limits": limited(facts["limits"], facts["data"]["series"]),
                 "needs": f"columns {', '.join(needs['columns'])}; at least {needs['rows']} rows",
@@ -213,7 +212,7 @@ def data_report(facts: Facts) -> list[RenderableType]:
         _pairs(
             {
                 "data": facts["name"],
-                "time": f"{_listed(facts['time'], 'row number')}, {Frequency(facts['frequency'])}",
+                "time": f"{_listed(facts['time'], 'row number')}, {facts['step']}",
                 "from, to": f"{facts['first']} to {facts['last']}, {_rows(facts)}",
                 **({"series": f"{facts['series']:,}, by {facts['id']}"} if facts["id"] else {}),
                 "season": _listed(facts["season"]),

@@ -18,7 +18,8 @@ from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.stamps import Case, StampFormat
 from cnnlstm_cli.series.table import Schema
 from cnnlstm_cli.series.timecolumn import Kind, TimeColumn
-from cnnlstm_cli.specs import REGULARISED, Doubled
+from cnnlstm_cli.series.zone import require_zone
+from cnnlstm_cli.specs import REGULARISED, Agg, Doubled
 
 FORMAT = 3
 TEXT_OR_NOT = (str, type(None))
@@ -28,6 +29,8 @@ SCHEMA = {
         "kind": frozenset(get_args(Kind)),
         "names": [str],
         "format": (dict, type(None)),
+        "zone": TEXT_OR_NOT,
+        "utc": bool,
     },
     "frequency": {"alias": str, "day": int},
     "targets": [str],
@@ -35,6 +38,7 @@ SCHEMA = {
     "known": [{"name": str, "categories": [str]}],
     "holidays": TEXT_OR_NOT,
     "doubled": frozenset(get_args(Doubled)),
+    "agg": frozenset(get_args(Agg)),
 }
 WRITTEN = ("stamp", "date+hour", "date+time")  # as text
 CASE = frozenset(get_args(Case))
@@ -164,17 +168,20 @@ def _schema(facts: Mapping[str, Any]) -> Schema:
     if time["format"] is not None:
         require(time["format"], FORMATTED, "schema.time.format")
     form = StampFormat(**time["format"]) if time["format"] else None
+    if time["zone"] is not None:
+        require_zone(time["zone"])
     if bool(time["names"]) == (time["kind"] == "row") or (time["kind"] in WRITTEN and form is None):
         raise DataError(f"schema.time is {time}")
     frequency = Frequency(**facts["frequency"])
     if not frequency.alias or (frequency.dated and frequency.offset.n < 1) or not 1 <= frequency.day <= 31:
         raise DataError(f"schema.frequency is {facts['frequency']}")
     return Schema(
-        time=TimeColumn(time["kind"], tuple(time["names"]), form),
+        time=TimeColumn(time["kind"], tuple(time["names"]), form, time["zone"], time["utc"]),
         frequency=frequency,
         targets=tuple(facts["targets"]),
         id=facts["id"],
         known=tuple(Covariate(each["name"], tuple(each["categories"])) for each in facts["known"]),
         holidays=facts["holidays"],
         doubled=facts["doubled"],
+        agg=facts["agg"],
     )

@@ -49,11 +49,8 @@ def gap_limit(frequency: Frequency) -> int:
     return max([SHORTEST_LIMIT, *(season // 4 for season in frequency.suggested_seasons()[:1])])
 
 
-def in_order(block: Block, doubled: str = "last") -> tuple[Block, list[Mending]]:
-    """Rows by ascending time, one each: newest-first files are turned, others sorted.
-
-    doubled  of rows of one time the `last` stays, or their `mean` or `sum`, of the cells that are filled
-    """
+def by_time(block: Block) -> tuple[Block, list[Mending]]:
+    """Rows by ascending time: newest-first files are turned, others sorted."""
     mended = []
     steps = np.diff(block.times).astype(np.int64)
     if (steps < 0).any():
@@ -63,6 +60,15 @@ def in_order(block: Block, doubled: str = "last") -> tuple[Block, list[Mending]]
         first = None if turned else block.times[1:][steps < 0][0]
         mended.append(Mending("rows newest first, turned" if turned else "rows out of order, sorted", count, first))
         block = block[order]
+    return block, mended
+
+
+def in_order(block: Block, doubled: str = "last") -> tuple[Block, list[Mending]]:
+    """Rows by ascending time, one each.
+
+    doubled  of rows of one time the `last` stays, or their `mean` or `sum`, of the cells that are filled
+    """
+    block, mended = by_time(block)
     if (block.times[1:] == block.times[:-1]).any():  # an empty row never takes the place of a filled one
         order = np.lexsort((~np.isnan(block.values).all(axis=1), block.times))
         block = block[order]

@@ -82,6 +82,11 @@ class Frequency:
         rows, rest = divmod(DAY.value, self.offset.nanos)
         return rows if rest == 0 else None
 
+    @property
+    def within_a_day(self) -> bool:
+        """Whether it is a step in time of less than a day."""
+        return self.dated and isinstance(self.offset, pd.offsets.Tick) and self.offset.nanos < DAY.value
+
     def suggested_seasons(self) -> tuple[int, ...]:
         """Season lengths in rows that are usual for the step: an hour, a day, a week, a year."""
         rows = self.rows_per_day
@@ -134,7 +139,7 @@ def _checked(frequency: Frequency, share: float, where: str) -> Frequency:
     if share < 0.5:
         raise DataError(
             f"{where}: the rows are not evenly spaced: the commonest step ({frequency.alias}) holds for only "
-            f"{share:.0%} of them. Resample them to an even step first."
+            f"{share:.0%} of them. Bring them to one with --freq and --agg, as --freq h --agg mean."
         )
     return frequency
 

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cnnlstm_cli.errors import CnnlstmError, DataError, UsageError, did_you_mean
+from cnnlstm_cli.errors import CnnlstmError, DataError, UsageError
 from cnnlstm_cli.series.cleaning import (
     OFF_STEP,
     UNOBSERVED,
     Block,
     Mending,
+    by_time,
     follows,
     gap_limit,
     in_order,
@@ -27,18 +28,21 @@ from cnnlstm_cli.series.cleaning import (
     total,
     without_gaps,
 )
+from cnnlstm_cli.series.columns import require, targets_of
 from cnnlstm_cli.series.covariates import Covariate, encoded
 from cnnlstm_cli.series.dialect import Source
+from cnnlstm_cli.series.finding import find_again, find_time, is_clock, text_columns
 from cnnlstm_cli.series.frequency import Frequency, Times, find_frequency
-from cnnlstm_cli.series.numerals import numbers_of, short, shown
+from cnnlstm_cli.series.numerals import shown
+from cnnlstm_cli.series.resampling import resampled
 from cnnlstm_cli.series.scaler import LARGEST
 from cnnlstm_cli.series.sheet import CsvReader, Sheet, sheet_from_frame
 from cnnlstm_cli.series.table import Schema, Table
 from cnnlstm_cli.series.tail import newest
-from cnnlstm_cli.series.timecolumn import TimeColumn, find_again, find_time, is_clock, text_columns
+from cnnlstm_cli.series.timecolumn import TimeColumn
+from cnnlstm_cli.series.zone import require_zone
 from cnnlstm_cli.specs import DataSpec
 
-COUNTS = "counts the rows"
 LAST_TIME = np.datetime64("9000-01-01")  # what is forecast from there may be beyond the year 9999
 Data: TypeAlias = "str | Path | Source | pd.DataFrame"
 
@@ -59,15 +63,19 @@ def read_training(data: Data, spec: DataSpec) -> Table:
     Raises InputError, DataError or UsageError as cli.md's list of errors has it.
     """
     sheet = _open(data, spec.id, spec.time[:1] if spec.time_format else ())
-    _require(sheet, [*spec.time, *spec.target, *spec.known, *([spec.id] if spec.id else [])])
-    time = find_time(sheet, spec.time, spec.time_format, spec.id)
-    targets, left_out = _targets(sheet, spec, time)
+    require(sheet, [*spec.time, *spec.target, *spec.known, *([spec.id] if spec.id else [])])
+    time = _zoned(find_time(sheet, spec.time, spec.time_format, spec.id), spec.tz)
+    targets, left_out = targets_of(sheet, spec, time)
     if spec.holidays and not time.dated:
         raise UsageError("--holidays needs dates, and the rows are counted. Name the time column with --time.")
     known = tuple(Covariate.found(sheet, name) for name in spec.known)
     rows = _rows(sheet, time, targets, known, spec.id)
+    _require_step(spec, time)
     frequency = _given(spec.freq, time) if spec.freq else _find_frequency(sheet, rows, time, spec.doubled)
-    schema = Schema(time, frequency, targets, spec.id, known, spec.holidays, spec.doubled)
+    if time.zone and frequency.within_a_day:
+        time = replace(time, utc=True)
+        rows = _rows(sheet, time, targets, known, spec.id)
+    schema = Schema(time, frequency, targets, spec.id, known, spec.holidays, spec.doubled, spec.agg)
     table = _assemble(sheet, schema, rows, limit=gap_limit(frequency))
     if spec.strict:
         table.refuse_mended()
@@ -75,6 +83,24 @@ def read_training(data: Data, spec: DataSpec) -> Table:
     if empty:
         raise DataError(f"{sheet.name}: column {empty[0]!r} has no numbers at all. Leave it out with --target.")
     return replace(table, left_out=left_out, fingerprint=sheet.fingerprint())
+
+
+def _zoned(time: TimeColumn, zone: str | None) -> TimeColumn:
+    """The time by the clock of a zone. Raises UsageError where there is no such zone, or rows are counted."""
+    if zone is None:
+        return time
+    require_zone(zone)
+    if not time.dated:
+        raise UsageError("--tz needs dates, and the rows are counted. Name the time column with --time.")
+    return replace(time, zone=zone)
+
+
+def _require_step(spec: DataSpec, time: TimeColumn) -> None:
+    """Raises UsageError for --agg without a step to bring rows to, or beside what it replaces."""
+    if spec.agg != "none" and (not spec.freq or time.kind == "row"):
+        raise UsageError(f"--agg {spec.agg} brings rows to the step of --freq: name that, as h, D or MS, and a time.")
+    if spec.agg != "none" and spec.doubled != "last":
+        raise UsageError("--agg takes rows of one time together as well: leave out --doubled.")
 
 
 def _given(alias: str, time: TimeColumn) -> Frequency:
@@ -100,8 +126,8 @@ def read_recent(data: Data, schema: Schema, rows: int) -> Table:
     if isinstance(source, pd.DataFrame):
         return _recent(sheet_from_frame(source), schema, rows)
     reader = CsvReader.open(source)
-    _require(reader.sample, schema.columns)  # before anything is done with thousands of other columns
-    if not schema.id:  # the last rows of many series may be anywhere
+    require(reader.sample, schema.columns)  # before anything is done with thousands of other columns
+    if not schema.id and schema.agg == "none":  # the last rows of many series may be anywhere, and steps have many rows
         for sheet in newest(reader, schema.time, rows, text_columns(reader.sample, as_text)):
             with contextlib.suppress(CnnlstmError):  # read from its start, the file gets a message that names the line
                 table = _recent(sheet, schema, rows)
@@ -112,7 +138,7 @@ def read_recent(data: Data, schema: Schema, rows: int) -> Table:
 
 
 def _recent(sheet: Sheet, schema: Schema, wanted: int) -> Table:
-    _require(sheet, schema.columns)
+    require(sheet, schema.columns)
     time = find_again(sheet, schema.time)
     rows = _rows(sheet, time, schema.targets, schema.known, schema.id)
     return _assemble(sheet, replace(schema, time=time), rows, newest=wanted)
@@ -130,11 +156,11 @@ def read_history(data: Data, schema: Schema) -> Table:
     Raises as `read_recent` does.
     """
     sheet = _open(data, schema.id, _as_text(schema))
-    _require(sheet, schema.columns)
+    require(sheet, schema.columns)
     schema = replace(schema, time=find_again(sheet, schema.time))
     rows = _rows(sheet, schema.time, schema.targets, schema.known, schema.id)
     for part, block in _parts(sheet, rows, schema.id):
-        _refuse_other_week(part, schema, in_order(block, schema.doubled)[0])
+        _refuse_other_week(part, schema, block)
     return _assemble(sheet, schema, rows, limit=gap_limit(schema.frequency))
 
 
@@ -149,72 +175,6 @@ def _open(data: Data, id_column: str | None, as_text: Sequence[str]) -> Sheet:
 def _read(reader: CsvReader, id_column: str | None, as_text: Sequence[str]) -> Sheet:
     names = [column for column in reader.sample.columns if column == id_column]
     return reader.read(text_columns(reader.sample, as_text), names)
-
-
-def _require(sheet: Sheet, columns: Sequence[str]) -> None:
-    missing = [column for column in columns if column not in sheet.columns]
-    if len(missing) == 1:
-        hint = short(did_you_mean(missing[0], sheet.columns))
-        raise DataError(f"{sheet.name} has no column {missing[0]!r}. {hint}")
-    if missing:
-        raise DataError(
-            f"{sheet.name} has no columns {short(', '.join(map(repr, missing)))}. "
-            f"It has: {short(', '.join(sheet.columns))}."
-        )
-
-
-def _targets(sheet: Sheet, spec: DataSpec, time: TimeColumn) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
-    """The columns to forecast, and those left out with the reason."""
-    taken = {*time.names, *((spec.id,) if spec.id else ())}
-    if spec.id in time.names:
-        raise UsageError(f"column {spec.id!r} can't be both the time and the id. Name another with --id or --time.")
-    for name in spec.known:
-        if name in taken or spec.known.count(name) > 1:
-            raise UsageError(f"column {name!r} can't be known ahead and something else as well. Name it once.")
-    taken |= {*spec.known}
-    if spec.target:
-        twice = [name for name in spec.target if name in taken or spec.target.count(name) > 1]
-        if twice:
-            raise UsageError(f"column {twice[0]!r} can't be the target and something else as well. Name it once.")
-        return spec.target, ()
-    reasons = {column: _unfit(sheet, column, time) for column in sheet.columns if column not in taken}
-    if None not in reasons.values():  # a column that only counts is still better than none
-        reasons = {column: None if reason == COUNTS else reason for column, reason in reasons.items()}
-    targets = tuple(column for column, reason in reasons.items() if reason is None)
-    if not targets:
-        example = next((f"{sheet.example(column)}" for column in reasons), "there is none beside the time")
-        raise DataError(f"{sheet.name} has no column of numbers to forecast: {example}. Write numbers as 1234.5.")
-    return targets, tuple((column, reason) for column, reason in reasons.items() if reason)
-
-
-def _unfit(sheet: Sheet, column: str, time: TimeColumn) -> str | None:
-    """Why a column is no target unless it is named; None when it is one.
-
-    Raises DataError for a column of numbers with a few texts in it: leaving it out in silence would be a surprise,
-    unless it counts rows that have a time.
-    """
-    cells = numbers_of(sheet.frame[column]).to_numpy(dtype=np.float64)
-    if _counts_rows(cells) and (time.names or sheet.is_number(column)):
-        return COUNTS
-    if not sheet.is_number(column):
-        if stray := sheet.stray_text(column):
-            raise DataError(f"{stray}. Mend or empty the cell, or leave the column out by naming others with --target.")
-        if written := sheet.written_out(column):
-            raise DataError(
-                f"{written}: a number with thousands marks, a unit, a sign or quotes. Write it as 1234.5, or leave the "
-                "column out by naming others with --target."
-            )
-        return "text"
-    return "empty" if np.isnan(cells).all() else None
-
-
-def _counts_rows(cells: NDArray[np.float64]) -> bool:
-    """Whether the cells go up (or down) by the same step from row to row, holes aside."""
-    known = np.flatnonzero(~np.isnan(cells))
-    if len(known) < max(3, 0.9 * len(cells)):
-        return False
-    slopes = np.diff(cells[known]) / np.diff(known)
-    return bool(slopes[0] != 0 and (slopes == slopes[0]).all())
 
 
 @dataclass(frozen=True)
@@ -236,6 +196,7 @@ def _rows(
     values = np.column_stack([_in_range(sheet, target) for target in targets])
     known, unseen = encoded(covariates, sheet)
     named = sheet.frame[id_column] if id_column else pd.Series("", index=stamps.index)
+    stamps = time.held(sheet, stamps, named)
     if id_column and time.kind == "row":  # each series counts its own rows
         stamps = (stamps.groupby(named.to_numpy()).cumcount() + 1).astype("Int64")
     keep = (stamps.notna() & named.notna()).to_numpy(dtype=bool)
@@ -354,7 +315,10 @@ def _other_step(sheet: Sheet, schema: Schema, block: Block) -> str:
 def _even(sheet: Sheet, schema: Schema, block: Block, newest: int | None) -> tuple[Block, Block, list[Mending]]:
     """In order and on the schema's grid, without the rows at the end that have no target, and those of them that have
     covariates. Raises DataError where it is no grid."""
-    block, sorted_ = _ordered(sheet, schema.time, block, schema.doubled)
+    if schema.agg != "none":
+        block, sorted_ = resampled(*by_time(block), schema.frequency, schema.agg, schema.time.wall)
+    else:
+        block, sorted_ = _ordered(sheet, schema.time, block, schema.doubled)
     block, ahead, ended = observed(block)
     if sparse(block):
         first, last = (schema.stamp(time) for time in block.times[[0, -1]])
@@ -377,7 +341,8 @@ def _even(sheet: Sheet, schema: Schema, block: Block, newest: int | None) -> tup
 
 def _refuse_other_week(sheet: Sheet, schema: Schema, block: Block) -> None:
     """Business days lie on the grid of every day, but leave two days of it empty each week."""
-    enough = schema.frequency.alias == "D" and len(block.times) >= 10
+    enough = schema.frequency.alias == "D" and len(block.times) >= 10 and schema.agg == "none"
+    block = in_order(block, schema.doubled)[0]
     if enough and find_frequency(block.times, sheet.name).alias == "B":
         raise DataError(f"{sheet.name}: business days, where the run was trained on every day. Train a run on them.")
 

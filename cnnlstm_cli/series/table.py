@@ -26,6 +26,7 @@ class Schema:
 
     holidays  whose holidays are told beside them, as DE
     doubled   what becomes of rows of one time: see `cleaning.in_order`
+    agg       how rows at any times become one a step: see `resampling.resampled`; `none` where each row is a step
     """
 
     time: TimeColumn
@@ -35,6 +36,13 @@ class Schema:
     known: tuple[Covariate, ...] = ()
     holidays: str | None = None
     doubled: str = "last"
+    agg: str = "none"
+
+    @property
+    def step(self) -> str:
+        """The step in words, and how rows come to it: hourly, by their mean, on the clocks of Europe/Berlin."""
+        by = "" if self.agg == "none" else f", by their {self.agg}"
+        return f"{self.frequency}{by}{f', on the clocks of {self.time.zone}' if self.time.zone else ''}"
 
     @property
     def widths(self) -> dict[str, int]:
@@ -44,7 +52,7 @@ class Schema:
 
     def dated(self, times: Times) -> NDArray[np.float64]:
         """(rows, K'): what is known of times without any file."""
-        return holidays(times, self.holidays) if self.holidays else np.empty((len(times), 0))
+        return holidays(self.time.wall(times), self.holidays) if self.holidays else np.empty((len(times), 0))
 
     @property
     def columns(self) -> tuple[str, ...]:

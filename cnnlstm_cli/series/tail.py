@@ -20,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import CnnlstmError
+from cnnlstm_cli.series.finding import find_again
 from cnnlstm_cli.series.frequency import Times
 from cnnlstm_cli.series.numerals import may_be_grouped, numbers_of
 from cnnlstm_cli.series.sheet import CsvReader, Sheet
-from cnnlstm_cli.series.timecolumn import TimeColumn, find_again
+from cnnlstm_cli.series.timecolumn import TimeColumn
 
 HEAD_BYTES = 1 << 16
 PROBE_BYTES = 1 << 12

@@ -1,44 +1,27 @@
-"""Which columns of a sheet hold the time, and how: one stamp, parts side by side, epoch, whole numbers, or none."""
+"""Where the time stands in a file, and how: one stamp, parts side by side, epoch, whole numbers, or nowhere."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import DataError
-from cnnlstm_cli.series.numerals import numbers_of, shown
+from cnnlstm_cli.series.numerals import shown
 from cnnlstm_cli.series.sheet import Sheet
-from cnnlstm_cli.series.stamps import FITTING, StampFormat, decide, looks_like_a_stamp, named_format, possible_formats
+from cnnlstm_cli.series.stamps import StampFormat
+from cnnlstm_cli.series.zone import offset_of, to_utc, to_wall
 
 Kind = Literal[
     "stamp", "date+hour", "date+time", "parts", "epoch s", "epoch ms", "epoch us", "epoch ns", "integer", "row"
 ]
 
-# Names that columns of each kind go by, lower case, without blanks and underscores.
-HOURS = ("hour", "hr", "hours", "hh", "hourofday")
-CLOCKS = ("time", "clock", "timeofday", "hour", "hr")
-PARTS = (
-    ("year", "yyyy", "yr"),
-    ("month", "mon", "mm", "mnth"),
-    ("day", "dd", "dy", "mday", "dayofmonth"),
-    HOURS,
-    ("minute", "min", "minutes", "mi"),
-)
-TIMES = ("time", "timestamp", "datetime", "date", "ts", "ds", "epoch", "unix", "unixtime", "dt", "stamp", "when", "at")
-STEPS = ("step", "t", "index", "idx", "instant", "period", "n", "row", "obs", "tick", "no", "nr", "")
-# What names a time that is written in a way we do not know.
-TIMELIKE = (*TIMES, "month", "week", "quarter", "day", "period", "year", "q", "datum", "zeit", "fecha", "hour", "clock")
 # How many of a unit make a second. Epochs from 1973 to 2286 are told apart by their size.
 EPOCH_UNITS: dict[Kind, int] = {"epoch s": 1, "epoch ms": 10**3, "epoch us": 10**6, "epoch ns": 10**9}
-MINUTES = PARTS[4]
 LAST_SECOND = 253_402_300_800  # the first of the year 10,000
-INDEX = re.compile(r"(?:Unnamed: \d+)?")  # what pandas calls a data frame's index in a file, and once it has read that
 
 
 @dataclass(frozen=True)
@@ -47,21 +30,62 @@ class TimeColumn:
 
     names   the columns, none when the rows themselves are the time
     format  how a text stamp is written (kinds "stamp", "date+hour", "date+time")
+    zone    the time zone whose clock the stamps follow, where it was named
+    utc     whether times are held in UTC, as those of a zone at steps below a day are: on the clock its days differ
     """
 
     kind: Kind
     names: tuple[str, ...] = ()
     format: StampFormat | None = None
+    zone: str | None = None
+    utc: bool = False
 
     @property
     def dated(self) -> bool:
         """Whether times are dates (datetime64[us]), not whole numbers (int64)."""
         return self.kind not in ("integer", "row")
 
+    @property
+    def _absolute(self) -> bool:
+        """Whether a cell says by itself which moment it is, whatever the zone."""
+        return self.kind in EPOCH_UNITS or (self.format is not None and "%z" in self.format.pattern)
+
+    def wall(self, times: NDArray[Any]) -> NDArray[Any]:
+        """Times (...) as the clock of their zone shows them, (...); as they are where there is none."""
+        return to_wall(times, self.zone) if self.zone and self.utc else times
+
+    def told(self, times: NDArray[Any]) -> NDArray[Any] | pd.DatetimeIndex:
+        """Times for a data frame: those of a zone with it."""
+        if not self.zone:
+            return times
+        index = pd.DatetimeIndex(times)
+        return index.tz_localize("UTC").tz_convert(self.zone) if self.utc else index
+
+    def moment(self, wall: np.datetime64) -> np.datetime64:
+        """A time on the clock of the zone, as times are held."""
+        return _moments(np.array([wall]), self.zone)[0] if self.zone and self.utc else wall
+
+    def held(self, sheet: Sheet, stamps: pd.Series, series: pd.Series) -> pd.Series:
+        """What `parse` found -> as times are held: in UTC or by the clock; of each series the rows in their order.
+
+        Raises DataError, with the line, for a time that the clock of the zone skips.
+        """
+        if not self.zone or self._absolute == self.utc:
+            return stamps
+        if self._absolute:
+            found = stamps.copy()
+            found[stamps.notna()] = to_wall(stamps.dropna().to_numpy(), self.zone)
+            return found
+        moments = to_utc(stamps, self.zone, series)
+        self._refuse(
+            sheet, moments.isna() & stamps.notna(), stamps.astype(str), f"was skipped by the clocks of {self.zone}"
+        )
+        return moments
+
     def parse(self, sheet: Sheet) -> pd.Series:
         """The time of every row, datetime64[us] or Int64; missing where its cells are empty.
 
-        Raises DataError, with the place, for a cell that can't be read.
+        In UTC where a cell says so, else by the clock. Raises DataError, with the place, for a cell that can't be read.
         """
         if self.kind == "row":
             return pd.Series(np.arange(1, len(sheet.frame) + 1), dtype="Int64")
@@ -132,11 +156,15 @@ class TimeColumn:
         if self.kind == "integer":
             return {self.names[0]: [str(int(time)) for time in times]}
         stamps = times.astype("datetime64[us]")
+        if self.zone and self._absolute and not self.utc:
+            stamps = _moments(stamps, self.zone)
+        if not self._absolute:
+            stamps = self.wall(stamps)
         if self.kind in EPOCH_UNITS:
             per_second = EPOCH_UNITS[self.kind]
             return {self.names[0]: [_epoch_text(int(stamp) * per_second) for stamp in stamps.astype(np.int64)]}
         if self.format is not None:
-            cells = {self.names[0]: self.format.write(stamps)}
+            cells = {self.names[0]: self._written(self.format, stamps)}
             if self.kind == "date+hour":
                 clock = (pd.DatetimeIndex(stamps).hour, pd.DatetimeIndex(stamps).minute)
                 cells |= {name: [str(cell) for cell in part] for name, part in zip(self.names[1:], clock, strict=False)}
@@ -147,223 +175,20 @@ class TimeColumn:
         parts = (index.year, index.month, index.day, index.hour, index.minute)
         return {name: [str(cell) for cell in part] for name, part in zip(self.names, parts, strict=False)}
 
+    def _written(self, form: StampFormat, stamps: NDArray[np.datetime64]) -> list[str]:
+        """Stamps as text; with offsets in a zone each with that of its moment."""
+        if not self.zone or form.offset in ("", "Z"):
+            return form.write(stamps)
+        forms = (replace(form, offset=offset_of(each, self.zone, form.offset)) for each in stamps)
+        return [each.write(stamp[None])[0] for each, stamp in zip(forms, stamps, strict=True)]
+
+
+def _moments(wall: NDArray[np.datetime64], zone: str) -> NDArray[np.datetime64]:
+    stamps = pd.Series(wall)
+    found: NDArray[np.datetime64] = to_utc(stamps, zone, pd.Series(0, index=stamps.index)).to_numpy()
+    return found
+
 
 def _epoch_text(millionths: int) -> str:
     whole, rest = divmod(millionths, 10**6)
     return str(whole) if rest == 0 else f"{whole}.{rest:06d}".rstrip("0")
-
-
-def text_columns(sample: Sheet, as_text: Sequence[str] = ()) -> list[str]:
-    """The columns of a sample (all text) to read as text: those asked for, and those whose cells look like dates."""
-    dates = (column for column in sample.columns if possible_formats(sample.frame[column].head(50)))
-    return list(dict.fromkeys([*(column for column in as_text if column in sample.columns), *dates]))
-
-
-def find_time(
-    sheet: Sheet, named: Sequence[str] = (), time_format: str | None = None, id_column: str | None = None
-) -> TimeColumn:
-    """The time columns of a sheet: those named by the user, else found by looks and names.
-
-    Numbers are the time when they go one way, in each of the series that `id_column` tells apart.
-
-    Raises DataError when the named columns hold no time, or a date can be read in two ways.
-    """
-    if named:
-        return _named_time(sheet, list(named), time_format)
-    dates = {column: formats for column in sheet.columns if (formats := _formats(sheet, column, time_format))}
-    if time_format is not None and not dates:
-        raise DataError(f"{sheet.name}: no column of text follows --time-format {time_format}. Name it with --time.")
-    if dates:
-        column = max(dates, key=lambda name: sheet.frame[name].nunique()) if len(dates) > 1 else next(iter(dates))
-        return _with_clock(sheet, column, dates[column])
-    if id_column is not None:  # one series after the other, as they are stored or not
-        ordered = sheet.frame.sort_values(id_column, kind="stable")
-        sheet = replace(sheet, frame=ordered.drop(columns=id_column))
-    return _parts(sheet) or _epoch(sheet, sheet.columns) or _counter(sheet) or _no_column(sheet)
-
-
-def _counter(sheet: Sheet) -> TimeColumn | None:
-    """The first column, or another with a name to match; pandas' index only where there is no other."""
-    first, others = sheet.columns[:1], sheet.columns[1:]
-    if INDEX.fullmatch(first[0]):
-        return _integer(sheet, others, anyname=False) or _integer(sheet, first, anyname=True)
-    return _integer(sheet, first, anyname=True) or _integer(sheet, others, anyname=False)
-
-
-def _no_column(sheet: Sheet) -> TimeColumn:
-    """Rows are counted. Raises DataError when a column looks like the time but is written in no known way."""
-    for column in sheet.columns:
-        cells = sheet.frame[column].dropna()
-        if sheet.is_number(column) or cells.nunique() < 2:
-            continue
-        stamps = sum(looks_like_a_stamp(str(cell)) for cell in cells.head(100))
-        if _plain(column) in TIMELIKE or 2 * stamps > min(100, len(cells)):
-            raise DataError(
-                f"{sheet.name}: column {column!r} looks like the time, but its cells, like {shown(cells.iloc[0])}, "
-                "follow no one way of writing that is known. Say how with --time-format, write ISO stamps "
-                "(2024-12-31 23:00), or name another column with --time."
-            )
-    return TimeColumn("row")
-
-
-def find_again(sheet: Sheet, known: TimeColumn) -> TimeColumn:
-    """The time columns of a run in a new file: written as they were there if every cell is, else found anew.
-
-    What decided between day-first and month-first in the training data may be missing in a few recent rows.
-    """
-    if known.format is not None and not sheet.is_number(known.names[0]):
-        text = sheet.frame[known.names[0]].astype("string").str.strip()
-        form = named_format(known.format.pattern, text)
-        if form.fits(text):
-            return replace(known, format=form)
-    elif known.kind not in EPOCH_UNITS:
-        return known
-    found = find_time(sheet, known.names)
-    if found.dated != known.dated:
-        raise DataError(f"{sheet.name}: column {found.names[0]!r} holds no dates; the run was trained on dates.")
-    return found
-
-
-def _named_time(sheet: Sheet, named: list[str], time_format: str | None) -> TimeColumn:
-    first, where = named[0], f"{sheet.name}, column {named[0]!r}"
-    if formats := _formats(sheet, first, time_format):
-        if len(named) == 1:
-            return TimeColumn("stamp", (first,), decide(sheet.frame[first], formats, where))
-        return _with_clock(sheet, first, formats, named[1])
-    if len(named) > 1:
-        sheet_of = sheet.frame[named]
-        return _parts(Sheet(sheet_of, sheet.name, sheet.source, sheet.dialect), positional=True) or _no_time(
-            sheet, named
-        )
-    # whoever names the time need not have sorted it, nor have each time only once
-    frame = sheet.frame.drop_duplicates(first).sort_values(first, kind="stable", key=_numeric)
-    counted = replace(sheet, frame=frame)
-    return (
-        _epoch(counted, named)
-        or _year(counted, first)
-        or _integer(counted, named, anyname=True)
-        or _no_time(sheet, named)
-    )
-
-
-def _no_time(sheet: Sheet, named: list[str]) -> TimeColumn:
-    cell = sheet.frame[named[0]].dropna()
-    example = f", for example {shown(str(cell.iloc[0]))}" if len(cell) else ""
-    raise DataError(
-        f"{sheet.name}: column {', '.join(map(repr, named))} holds no stamps, epochs or whole numbers that all are "
-        f"written in one way{example}. Name the time column with --time, or how it is written with --time-format."
-    )
-
-
-def _formats(sheet: Sheet, column: str, time_format: str | None) -> list[StampFormat]:
-    if sheet.is_number(column):
-        return []
-    text = sheet.frame[column].astype("string")
-    if time_format is None:
-        return possible_formats(text)
-    text = text.str.strip()
-    given = named_format(time_format, text)
-    return [given] if given.parse(text).notna().any() else []
-
-
-def _with_clock(sheet: Sheet, date: str, formats: list[StampFormat], clock: str | None = None) -> TimeColumn:
-    """A date column alone, or together with the hour or clock column beside it when dates repeat."""
-    where = f"{sheet.name}, column {date!r}"
-    form = formats[0]
-    if len(formats) > 1:  # rows of one day would make any reading of the date uneven
-        form = decide(sheet.frame[date].drop_duplicates().astype("string").str.strip(), formats, where)
-    candidates = (
-        [clock] if clock else [name for name in sheet.columns if name != date and _plain(name) in HOURS + CLOCKS]
-    )
-    if "%H" in form.pattern or "%I" in form.pattern or not (clock or sheet.frame[date].duplicated().any()):
-        return TimeColumn("stamp", (date,), form)
-    for name in candidates:
-        if sheet.is_number(name) and sheet.frame[name].between(0, 24).all():
-            minutes = [other for other in sheet.columns if _plain(other) in MINUTES and sheet.is_number(other)]
-            return TimeColumn("date+hour", (date, name, *minutes[:1]), form)
-        if (
-            not sheet.is_number(name)
-            and sheet.frame[name].astype(str).str.fullmatch(r"\s*\d{1,2}:\d\d(:\d\d)?\s*").all()
-        ):
-            return TimeColumn("date+time", (date, name), form)
-    return TimeColumn("stamp", (date,), form) if not clock else _no_time(sheet, [clock])
-
-
-def _parts(sheet: Sheet, positional: bool = False) -> TimeColumn | None:
-    """Year, month, day, hour and minute columns, by their names (or in this order)."""
-    if positional:
-        names: list[str] = sheet.columns
-    else:
-        by_name = {_plain(name): name for name in reversed(sheet.columns)}
-        found = [next((by_name[alias] for alias in aliases if alias in by_name), None) for aliases in PARTS]
-        names = [name for name in found[: found.index(None) if None in found else None] if name is not None]
-    if not names or any(_numbers(sheet, name) is None for name in names):
-        return None
-    years = _numbers(sheet, names[0])
-    if years is None or not years.between(1000, 3000).all() or (len(names) == 1 and not _year(sheet, names[0])):
-        return None
-    return TimeColumn("parts", tuple(names))
-
-
-def _year(sheet: Sheet, name: str) -> TimeColumn | None:
-    """A column of years alone is the time only when the years go on from row to row."""
-    years = _numbers(sheet, name)
-    looks = years is not None and years.between(1000, 3000).all() and _goes_one_way(years)
-    return TimeColumn("parts", (name,)) if looks and _plain(name) in PARTS[0] else None
-
-
-def _numbers(sheet: Sheet, name: str) -> pd.Series | None:
-    """The finite numbers of a column, where nine in ten of its filled cells are some; None for other columns.
-
-    A stray cell is thus no reason not to see the times around it: reading them names it.
-    """
-    cells = sheet.frame[name].dropna()
-    if pd.api.types.is_bool_dtype(cells.dtype):
-        return None
-    numbers = _numeric(cells)
-    numbers = numbers[np.isfinite(numbers)]
-    return numbers if len(numbers) and len(numbers) >= FITTING * len(cells) else None
-
-
-def _numeric(cells: pd.Series) -> pd.Series:
-    numbers: pd.Series = numbers_of(cells)
-    return numbers
-
-
-def _epoch(sheet: Sheet, names: Sequence[str]) -> TimeColumn | None:
-    for name in names:
-        cells = _numbers(sheet, name) if _plain(name) in TIMES or name == sheet.columns[0] else None
-        if cells is None:
-            continue
-        for kind, per_second in EPOCH_UNITS.items():
-            millionths = cells * 1e6 // per_second  # what stamps are held in: finer steps are none of an epoch
-            if cells.between(1e8 * per_second, 1e10 * per_second).all() and _goes_one_way(millionths):
-                return TimeColumn(kind, (name,))
-    return None
-
-
-def _integer(sheet: Sheet, names: Sequence[str], anyname: bool) -> TimeColumn | None:
-    """A column of whole numbers that counts up (or down), with a name to match or by one and the same step."""
-    for name in names:
-        known = _plain(name) in STEPS + TIMES
-        cells = _numbers(sheet, name) if known or anyname else None
-        if cells is None or len(sheet.columns) < 2 or (cells % 1 == 0).mean() < FITTING or not _goes_one_way(cells):
-            continue
-        if known or np.unique(np.diff(cells), return_counts=True)[1].max() > FITTING * (len(cells) - 1):
-            return TimeColumn("integer", (name,))
-    return None
-
-
-def _goes_one_way(cells: pd.Series) -> bool:
-    """Nearly every row is above the last (or below: newest first); many series in one file start over now and then."""
-    steps = np.diff(cells.to_numpy(dtype=None if pd.api.types.is_signed_integer_dtype(cells.dtype) else np.float64))
-    return len(steps) > 0 and max(float((steps > 0).mean()), float((steps < 0).mean())) >= 0.9
-
-
-def is_clock(name: str) -> bool:
-    """Whether a column's name says that it holds part of a time."""
-    return _plain(name) in {*HOURS, *CLOCKS, *MINUTES}
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\s_\-]", "", name).casefold()

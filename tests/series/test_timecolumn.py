@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.series.dialect import Source
+from cnnlstm_cli.series.finding import find_time, text_columns
 from cnnlstm_cli.series.sheet import CsvReader, Sheet, sheet_from_frame
 from cnnlstm_cli.series.stamps import StampFormat, named_format
-from cnnlstm_cli.series.timecolumn import find_time, text_columns
 
 HOURS = pd.date_range("2024-02-27 20:00", periods=60, freq="h")
 DAYS = pd.date_range("2023-12-25", periods=60, freq="D")

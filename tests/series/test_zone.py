@@ -1,0 +1,116 @@
+"""--tz: days of 23 and 25 hours, an hour that comes twice, and what is written back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cnnlstm_cli.errors import DataError, UsageError
+from cnnlstm_cli.series.reader import read_recent, read_training
+from cnnlstm_cli.series.table import Table
+from cnnlstm_cli.specs import DataSpec
+
+ZONES = (  # hourly, every quarter, and a clock that is put forward by half an hour
+    ("Europe/Berlin", "h", "2023-03-01", "2023-11-30"),
+    ("America/New_York", "15min", "2024-03-01", "2024-11-20"),
+    ("Australia/Lord_Howe", "30min", "2024-03-20", "2024-10-30"),
+)
+PLAIN = "%Y-%m-%d %H:%M"
+
+
+def csv(times: list[str], **columns: list[str]) -> str:
+    return pd.DataFrame({**columns, "time": times, "y": np.arange(len(times)) % 24 + 0.5}).to_csv(index=False)
+
+
+def colon(stamp: str) -> str:
+    """+0100 -> +01:00"""
+    return f"{stamp[:-2]}:{stamp[-2:]}"
+
+
+def days(table: Table) -> dict[str, int]:
+    """How many rows a day has on the clock, of those days that have another number than most."""
+    counted = pd.Series(table.schema.time.wall(table.times)).dt.date.value_counts()
+    return {str(day): int(rows) for day, rows in counted.items() if rows != counted.mode()[0]}
+
+
+@pytest.mark.parametrize("offset", [False, True], ids=["clock", "offset"])
+@pytest.mark.parametrize(("zone", "step", "first", "last"), ZONES)
+def test_days_have_the_hours_they_had(
+    write: Callable[..., Path], zone: str, step: str, first: str, last: str, offset: bool
+) -> None:
+    index = pd.date_range(first, last, freq=step, tz=zone, inclusive="left")
+    cells = [colon(cell) for cell in index.strftime(f"{PLAIN}%z")] if offset else list(index.strftime(PLAIN))
+    table = read_training(write(csv(cells)), DataSpec(tz=zone))
+    assert (table.times == index.tz_convert(None).to_numpy()).all()
+    assert table.mended == ()
+    assert table.schema.time.write(table.times) == {"time": cells}
+    rows = index.to_series().groupby(index.date).size()
+    assert days(table) == {str(day): count for day, count in rows.items() if count != rows.mode()[0]}
+    assert len(days(table)) == 2
+
+
+def test_the_hour_that_comes_twice_does_so_in_each_series_and_newest_first(write: Callable[..., Path]) -> None:
+    index = pd.date_range("2023-10-20", "2023-11-05", freq="h", tz="Europe/Berlin")
+    cells = list(index.strftime(PLAIN))
+    spec = DataSpec(tz="Europe/Berlin", id="who")
+    beside = [cell for cell in cells for _ in "ab"]
+    table = read_training(write(csv(beside, who=["a", "b"] * len(cells))), spec)
+    assert table.mended == ()
+    assert (table.times == np.tile(index.tz_convert(None).to_numpy(), 2)).all()
+    turned = read_training(write(csv(cells[::-1])), DataSpec(tz="Europe/Berlin"))
+    assert [each.what for each in turned.mended] == ["rows newest first, turned"]
+    assert (turned.times == index.tz_convert(None).to_numpy()).all()
+
+
+def test_without_a_zone_it_is_doubled_and_missing(write: Callable[..., Path]) -> None:
+    cells = list(pd.date_range("2023-03-01", "2023-11-30", freq="h", tz="Europe/Berlin").strftime(PLAIN))
+    table = read_training(write(csv(cells)), DataSpec())
+    assert table.mended_counts()["doubled stamps, the last row kept"] == 1
+    assert table.mended_counts()["missing rows"] == 1
+
+
+def test_days_and_longer_steps_are_those_of_the_clock(write: Callable[..., Path]) -> None:
+    index = pd.date_range("2023-03-01", "2023-11-30", freq="D", tz="Europe/Berlin")
+    cells = [colon(cell) for cell in index.strftime("%Y-%m-%dT%H:%M:%S%z")]
+    table = read_training(write(csv(cells)), DataSpec(tz="Europe/Berlin"))
+    assert table.schema.frequency.alias == "D"
+    assert table.mended == ()
+    assert table.schema.time.write(table.times) == {"time": cells}
+
+
+def test_epochs_are_moments_and_their_calendar_is_that_of_the_zone(write: Callable[..., Path]) -> None:
+    index = pd.date_range("2023-10-20", "2023-11-05", freq="h", tz="Europe/Berlin")
+    cells = [str(moment // 10**9) for moment in index.as_unit("ns").asi8]
+    table = read_training(write(csv(cells)), DataSpec(tz="Europe/Berlin"))
+    assert table.schema.time.write(table.times) == {"time": cells}
+    assert (table.schema.time.wall(table.times) == index.tz_localize(None).to_numpy()).all()
+
+
+def test_the_newest_rows_alone_give_the_same(write: Callable[..., Path]) -> None:
+    index = pd.date_range("2023-01-01", "2023-10-29 06:00", freq="h", tz="Europe/Berlin")
+    path = write(csv(list(index.strftime(PLAIN))))
+    table = read_training(path, DataSpec(tz="Europe/Berlin"))
+    recent = read_recent(path, table.schema, 48)
+    assert (recent.times[-48:] == table.times[-48:]).all()
+    assert (recent.values[-48:] == table.values[-48:]).all()
+
+
+def test_a_time_that_never_was_is_an_error_with_its_line(write: Callable[..., Path]) -> None:
+    cells = list(pd.date_range("2023-03-20", "2023-04-05", freq="h").strftime(PLAIN))
+    line = cells.index("2023-03-26 02:00") + 2
+    with pytest.raises(
+        DataError, match=rf"line {line}, column 'time': '2023-03-26 02:00:00' was skipped by the clocks of"
+    ):
+        read_training(write(csv(cells)), DataSpec(tz="Europe/Berlin"))
+
+
+def test_a_zone_that_is_none_or_rows_without_dates_are_refused(write: Callable[..., Path]) -> None:
+    dated = csv(list(pd.date_range("2023-03-01", periods=99, freq="h").strftime(PLAIN)))
+    with pytest.raises(UsageError, match="Did you mean 'Europe/Berlin'"):
+        read_training(write(dated), DataSpec(tz="Europe/Berln"))
+    with pytest.raises(UsageError, match="--tz needs dates"):
+        read_training(write("y\n" + "\n".join(map(str, range(50)))), DataSpec(tz="Europe/Berlin"))
