@@ -15,7 +15,7 @@ from cnnlstm_cli.runs.shape import NUMBER, Many, require
 from cnnlstm_cli.series.covariates import Covariate
 from cnnlstm_cli.series.frequency import Frequency
 from cnnlstm_cli.series.scaler import Scaler
-from cnnlstm_cli.series.stamps import Case, StampFormat
+from cnnlstm_cli.series.stamps import Case, StampFormat, require_pattern
 from cnnlstm_cli.series.table import Schema
 from cnnlstm_cli.series.timecolumn import Kind, TimeColumn
 from cnnlstm_cli.series.zone import require_zone
@@ -167,6 +167,7 @@ def _schema(facts: Mapping[str, Any]) -> Schema:
     time = facts["time"]
     if time["format"] is not None:
         require(time["format"], FORMATTED, "schema.time.format")
+        require_pattern(time["format"]["pattern"])
     form = StampFormat(**time["format"]) if time["format"] else None
     if time["zone"] is not None:
         require_zone(time["zone"])

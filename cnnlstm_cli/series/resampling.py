@@ -38,19 +38,16 @@ def resampled(
     apart = np.diff(block.times[there]).astype(np.int64)
     usual = np.median(apart[apart > 0]) if (apart > 0).any() else 0
     start, end = _border(times[label[first]], frequency, 0), _border(times[label[last]], frequency, 1)
-    partial = np.zeros(len(label), dtype=bool)
-    if (block.times[first] - start).astype(np.int64) >= max(usual, 1):
-        partial |= label == label[first]
-    if (end - block.times[last]).astype(np.int64) > usual:
-        partial |= label == label[last]
-    partial &= there
+    late = (block.times[first] - start).astype(np.int64) >= max(usual, 1)
+    early = (end - block.times[last]).astype(np.int64) > usual
+    partial: NDArray[np.bool_] = there & ((late & (label == label[first])) | (early & (label == label[last])))
     if partial[there].all():  # a series as short as that has nothing better
-        partial[:] = False
+        partial = np.zeros_like(there)
     values = np.where(partial[:, None], np.nan, block.values)
     grouped = pd.DataFrame(values).groupby(label)
     found = grouped.sum(min_count=1) if how == "sum" else grouped.agg(how)
     made = Block(times, found.to_numpy(), pd.DataFrame(block.known).groupby(label).mean().to_numpy())
-    gone = np.isnan(made.values).all(axis=1) & np.isnan(made.known).all(axis=1)
+    gone: NDArray[np.bool_] = np.isnan(made.values).all(axis=1) & np.isnan(made.known).all(axis=1)
     gone[: label[first] + int(partial[first])] = True
     gone[label[last] + 1 :] = False  # what is told of there is for others to say
     made = made[~gone]

@@ -160,8 +160,8 @@ def _offset(text: str) -> timedelta:
     return -size if text[0] == "-" else size
 
 
-def named_format(pattern: str, text: pd.Series) -> StampFormat:
-    """The format of a pattern the user gave. Raises UsageError for a directive that could not be written back."""
+def require_pattern(pattern: str) -> None:
+    """Raises UsageError for a pattern without a directive, or with one that could not be written back."""
     known = {*DIRECTIVES, *PADDED, "%f", "%z"}
     unknown = [directive for directive in re.findall(r"%.", pattern) if directive not in known]
     if unknown or "%" not in pattern:
@@ -169,6 +169,11 @@ def named_format(pattern: str, text: pd.Series) -> StampFormat:
             f"--time-format {pattern}: {f'{unknown[0]} is not supported' if unknown else 'it has no directive'}. "
             f"Known: {' '.join(sorted(known))}, for example %d/%m/%Y %H:%M."
         )
+
+
+def named_format(pattern: str, text: pd.Series) -> StampFormat:
+    """The format of a pattern the user gave, written as the text is. Raises as `require_pattern`."""
+    require_pattern(pattern)
     return _with_writing(pattern, text)
 
 
