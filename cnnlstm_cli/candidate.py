@@ -187,7 +187,7 @@ class Candidate:
             spec=self.task.spec,
             schema=self.task.table.schema,
             scalers=dict(zip(self.task.table.ids, self.task.scalers, strict=True)),
-            known=self.task.known,
+            outer=self.task.outer,
             model=hashlib.sha256(network).hexdigest(),
             facts={
                 "covariates": {},

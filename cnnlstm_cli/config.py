@@ -61,6 +61,8 @@ class Options(TypedDict, total=False):
     target: str | Sequence[str]
     time: str | Sequence[str]
     known: str | Sequence[str]
+    past: str | Sequence[str]
+    static: str | Sequence[str]
     holidays: str
     id: str
     time_format: str

@@ -18,6 +18,7 @@ from cnnlstm_cli.evaluation.paths import windows_of
 from cnnlstm_cli.runs.directory import Hold, RunDirectory
 from cnnlstm_cli.runs.graph import nodes
 from cnnlstm_cli.runs.record import Record
+from cnnlstm_cli.runs.session import Session
 from cnnlstm_cli.series.calendar import Calendar
 from cnnlstm_cli.series.frequency import Times
 from cnnlstm_cli.series.reader import Data, read_recent
@@ -25,66 +26,12 @@ from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.table import Table
 from cnnlstm_cli.series.windows import Index, Windows, joined, lay, lookback_of
 
-BATCH = 256  # windows; of many more the cache holds too few, and memory grows
 LARGEST_MODEL = 2**30  # bytes
 MOST_NODES = 100_000  # of a network; 64 members of 8 blocks and layers have a tenth of it
 MOST_DECIMALS = 290  # more are beyond computing with
 MOST_DEVIATIONS = 1e12  # what single precision can still square
-THREADS = 2
 
 Numbers = NDArray[np.float64]
-
-
-class Session:
-    """A network in ONNX: (N, L, C) scaled lookbacks -> (N, H, C) scaled forecasts, in batches.
-
-    A network that knows the calendar wants that of the steps ahead, (N, H, K), as well.
-    """
-
-    def __init__(self, model: bytes) -> None:
-        """Raises ValueError when it is no network, or one of operations that onnxruntime itself does not know."""
-        import onnxruntime as ort  # here, so that looking at a run does not load it
-
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = THREADS
-        options.log_severity_level = 4  # what goes wrong is raised; nothing of it belongs on the user's terminal
-        try:
-            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # noqa: BLE001 - its errors have no common class of their own
-            raise ValueError(" ".join(str(error).split())) from None
-        self._inputs = [each.name for each in self._session.get_inputs()]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(L, H) of the graph."""
-        return tuple(ends[0].shape[1] for ends in (self._session.get_inputs(), self._session.get_outputs()))
-
-    def run(self, lookbacks: NDArray[np.float32], calendar: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-        """(N, L, C), (N, H, K) float32 -> (N, H, C) float32. A linear model alone has no use for a calendar."""
-        given = (lookbacks,) if calendar is None else (lookbacks, calendar)
-        parts = []
-        for start in range(0, len(lookbacks), BATCH):
-            some = {name: rows[start : start + BATCH] for name, rows in zip(self._inputs, given, strict=False)}
-            try:
-                parts.append(self._session.run(None, some)[0])
-            except Exception as error:  # noqa: BLE001 - its errors have no common class of their own
-                raise DataError(f"the network does not take what run.json says: {error}. Train again.") from None
-        return np.concatenate(parts)
-
-    def validate(self, windows: Windows) -> NDArray[np.float32]:
-        """Forecasts of the validation windows, (C * windows, H) scaled, channel by channel as `make_windows` stacks.
-
-        Only a batch of lookbacks is copied at a time.
-        """
-        rows, ahead = np.arange(windows.lookback), windows.lookback + np.arange(windows.horizon)
-        starts = windows.validation[:, None]
-        calendar = None if windows.calendar is None else windows.calendar.features()
-        parts = []
-        for first in range(0, len(starts), BATCH):
-            some = starts[first : first + BATCH]
-            told = None if calendar is None else calendar[(some + ahead) % len(calendar)]
-            parts.append(self.run(windows.values[some + rows], told))
-        return np.concatenate(parts).transpose(2, 0, 1).reshape(-1, windows.horizon)
 
 
 @dataclass(frozen=True)
@@ -212,11 +159,7 @@ class Run:
     def windows(self, table: Table, fitted: Sequence[Scaler], starts: Index) -> Windows:
         """The windows of a table that begin at rows `starts`, for `judged`; those with a hole are left out."""
         model = self.record.spec.model
-        known = self.record.known.covariates(table.known)
-        joint, calendar = (
-            model.channels == "joint",
-            Calendar.of(table.schema.time.wall(table.times), model.calendar, known),
-        )
+        joint, calendar = model.channels == "joint", self._calendar(table.times, table.covariates)
         lookback, horizon = self.record.lookback, self.record.horizon
         return lay(table, fitted, starts[:0], starts, lookback, horizon, joint=joint, calendar=calendar)
 
@@ -250,8 +193,8 @@ class Run:
             table.refuse_mended()
         scaled, fitted, unknown = self._lookbacks(table)
         times = self._times(table, self.record.horizon)
-        known = self.record.known.covariates(table.known_ahead(times, steps, hold_known))
-        ahead = self._ahead(scaled, times, known)[:, :steps].astype(np.float64)
+        told = self._told(table, np.stack(times), table.known_ahead(times, steps, hold_known))
+        ahead = self._ahead(scaled, told)[:, :steps].astype(np.float64)
         if not np.isfinite(ahead).all():
             raise DataError(f"{table.name}: no finite forecast comes of these rows. Look at the last of them.")
         joint = Scaler.joined(fitted).along_steps()
@@ -355,16 +298,32 @@ class Run:
             raise DataError(f"{table.name}: a target has no numbers in its rows. Its last {needed} rows are needed.")
         return scaled, fitted, unknown
 
-    def _ahead(
-        self, scaled: NDArray[np.float32], times: Sequence[Times], known: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
+    def _calendar(self, times: Times, covariates: Numbers) -> Calendar | None:
+        """The calendar of rows, as the network takes it, with covariates in units of the data."""
+        spec, schema, told = self.record.spec, self.record.schema, self.record.outer.covariates(covariates)
+        return Calendar.of(schema.time.wall(times), spec.model.calendar, told, schema.roles, spec.data.seasons_seen)
+
+    def _told(self, table: Table, times: Times, ahead: Numbers) -> NDArray[np.float32] | None:
+        """(series, H, K') what is told of the steps ahead, at times (series, H) with covariates (series, H, K)."""
+        horizon, rows = times.shape[1], self.record.lookback if ahead.shape[2] else 0  # behind the first of them
+        if rows:
+            spans = zip(table.offsets, table.offsets[1:], strict=False)
+            seasons = self.record.spec.data.season
+            behind = np.stack([lookback_of(table.covariates[start:end], rows, seasons) for start, end in spans])
+            ahead = np.concatenate([behind, ahead], axis=1)
+        calendar = self._calendar(np.concatenate([times[:, :1].repeat(rows, axis=1), times], axis=1), ahead)
+        if calendar is None:
+            return None
+        flat = calendar.features().reshape(len(times) * (rows + horizon), -1)
+        told: NDArray[np.float32] = calendar.ahead(flat, rows + np.arange(len(times)) * (rows + horizon), horizon)
+        return told
+
+    def _ahead(self, scaled: NDArray[np.float32], calendar: NDArray[np.float32] | None) -> NDArray[np.float32]:
         """(series, L, targets) -> (series, H, targets), the targets together or each as a series of its own.
 
-        known  (series, H, K) scaled
+        calendar  (series, H, K') what is told of the steps ahead
         """
         model = self.record.spec.model
-        told = Calendar.of(self.record.schema.time.wall(np.stack(times)), model.calendar, known)
-        calendar = None if told is None else told.features()
         if model.channels == "joint":
             return self.session.run(scaled, calendar)
         series, rows, targets = scaled.shape

@@ -30,6 +30,13 @@ Known: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(metavar="COL", help="Covariate whose rows ahead are known, as weather or promotions; may repeat."),
 ]
+Past: TypeAlias = Annotated[
+    list[str] | None, typer.Option(metavar="COL", help="Covariate known up to now, as visits; may repeat.")
+]
+Static: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COL", help="Covariate that each series of --id has but one of, as its region; may repeat."),
+]
 Holidays: TypeAlias = Annotated[
     str | None, typer.Option(metavar="CC", help="Tell the network the holidays of a country, as DE or US-CA.")
 ]
@@ -110,6 +117,8 @@ def of_data(
     tz: Tz = None,
     id: Id = None,  # noqa: A002
     known: Known = None,
+    past: Past = None,
+    static: Static = None,
     holidays: Holidays = None,
     horizon: Horizon = None,
     lookback: Lookback = None,

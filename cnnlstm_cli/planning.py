@@ -37,14 +37,14 @@ class Task:
     """A training that is settled but for the fitting: `spec` has no None left, `baselines` are already scored.
 
     scalers  of the targets, one a series
-    known    of the covariates, one for all series
+    outer    of the covariates, one for all series
     """
 
     table: Table
     spec: Spec
     parts: Split
     scalers: Sequence[Scaler]
-    known: Scaler
+    outer: Scaler
     windows: Windows
     judge: Judge
     baselines: Scores
@@ -130,17 +130,18 @@ def _calendar(table: Table, wanted: str) -> Any:
     return wanted
 
 
-def lay_windows(table: Table, spec: Spec, parts: Split, known: Scaler | None = None) -> Task:
-    """The task of a settled specification; `known` scales the covariates, by default as their trained rows are spread.
+def lay_windows(table: Table, spec: Spec, parts: Split, outer: Scaler | None = None) -> Task:
+    """The task of a settled specification; `outer` scales the covariates, by default as their trained rows are spread.
 
     Raises DataError when the table has too few rows for it.
     """
     past = table.without(parts.held)
-    known = known or Scaler.fit(table.known[~parts.held])
+    outer = outer or Scaler.fit(table.covariates[~parts.held])
     fitted = scalers(table, past, spec.data.lower)
     joint = spec.model.channels == "joint"
     lookback, horizon = spec.data.settled_lookback, spec.data.settled_horizon
-    calendar = Calendar.of(table.schema.time.wall(table.times), spec.model.calendar, known.covariates(table.known))
+    told, clock = outer.covariates(table.covariates), table.schema.time.wall(table.times)
+    calendar = Calendar.of(clock, spec.model.calendar, told, table.schema.roles, spec.data.seasons_seen)
     windows = make_windows(table, past, parts, fitted, lookback, horizon, joint=joint, calendar=calendar)
     judge = Judge.of(table, past, fitted, windows, spec.data.season, windows)
-    return Task(table, spec, parts, fitted, known, windows, judge, judge.baseline_scores())
+    return Task(table, spec, parts, fitted, outer, windows, judge, judge.baseline_scores())

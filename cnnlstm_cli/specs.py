@@ -43,6 +43,8 @@ class DataSpec:
     target: tuple[str, ...] = option((), "columns to forecast")
     time: tuple[str, ...] = option((), "columns that hold the time")
     known: tuple[str, ...] = option((), "covariates: columns whose rows ahead are known")
+    past: tuple[str, ...] = option((), "covariates: columns that are known up to now")
+    static: tuple[str, ...] = option((), "covariates: columns that are the same in all rows of a series")
     holidays: str | None = option(None, "country whose holidays are told: DE, US-CA")
     id: str | None = option(None, "column that tells many series apart")
     time_format: str | None = option(None, "strptime format of the time column")
@@ -67,6 +69,11 @@ class DataSpec:
     def settled_lookback(self) -> int:
         """The lookback, once it is settled."""
         return _settled("lookback", self.lookback)
+
+    @property
+    def seasons_seen(self) -> tuple[int, ...]:
+        """Those seasons that fit into the lookback."""
+        return tuple(each for each in self.season if each <= self.settled_lookback)
 
     @property
     def settled_horizon(self) -> int:

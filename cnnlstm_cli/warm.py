@@ -51,7 +51,7 @@ def begin(table: Table, asked: Mapping[str, Any], spec: Spec, current: Run | Non
         return f"fewer than {record.horizon} rows (a horizon) have come since version {current.folder.name}"
     data = replace(record.spec.data, validation=spec.data.validation, strict=spec.data.strict)
     train = replace(spec.train, linear=spec.train.linear and bool(record.facts["linear"]), members=len(networks))
-    task = lay_windows(table, Spec(data, record.spec.model, train), Split(table.lengths, held), record.known)
+    task = lay_windows(table, Spec(data, record.spec.model, train), Split(table.lengths, held), record.outer)
     return Warm(task, Begun(current, networks))
 
 

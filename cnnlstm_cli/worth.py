@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlstm_cli.forecast import Session
 from cnnlstm_cli.planning import Task
+from cnnlstm_cli.runs.session import Session
 from cnnlstm_cli.series.windows import Windows, evenly
 
 MOST_WINDOWS = 2_000
@@ -26,14 +26,14 @@ def worth(network: bytes, task: Task) -> dict[str, dict[str, float]]:
         return {}
     chosen = replace(windows, validation=windows.validation[evenly(len(windows.validation), MOST_WINDOWS)])
     session = Session(network)
-    order, whole = np.arange(len(calendar.known)), np.flatnonzero(~np.isnan(calendar.known).any(axis=1))
+    order, whole = np.arange(len(calendar.covariates)), np.flatnonzero(~np.isnan(calendar.covariates).any(axis=1))
     order[whole] = np.random.default_rng(0).permutation(whole)  # a hole stays where no window needs it
     mae, end, found = _mae(session, chosen), 0, {}
     for name, width in widths.items():
-        known = calendar.known.copy()
+        covariates = calendar.covariates.copy()
         own, end = slice(end, end + width), end + width
-        known[:, own] = known[order, own]
-        shuffled = replace(chosen, calendar=replace(calendar, known=known))
+        covariates[:, own] = covariates[order, own]
+        shuffled = replace(chosen, calendar=replace(calendar, covariates=covariates))
         found[name] = {"mae": mae, "shuffled": _mae(session, shuffled)}
     return found
 

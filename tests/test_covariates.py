@@ -123,8 +123,8 @@ def test_a_category_that_was_not_seen_is_told_and_is_none(frame, run):
 def test_what_can_be_no_covariate_is_refused(frame, tmp_path):
     options = {"settings": QUICK, "horizon": STEPS}
     for known, error, kind in (
-        ("y", "can't be known ahead|can't be the target", UsageError),
-        ("time", "can't be known ahead and something else", UsageError),
+        ("y", "can't be --target and something else", UsageError),
+        ("time", "can't be --known and something else", UsageError),
         ("none", "has no column 'none'", DataError),
         ("empty", "column 'empty' is empty", DataError),
         ("mixed", "'\\?' is not a number", DataError),
@@ -142,16 +142,16 @@ def test_what_can_be_no_covariate_is_refused(frame, tmp_path):
 def test_categories_become_a_column_each_and_an_empty_cell_none():
     frame = pd.DataFrame({"sky": ["rain", " clear", None, "rain"], "heat": [1, 2, np.nan, 4]})
     sheet = sheet_from_frame(frame)
-    sky = Covariate.found(sheet, "sky")
+    sky = Covariate.found(sheet, "sky", "known")
     assert sky.categories == ("clear", "rain")
     np.testing.assert_array_equal(sky.encode(sheet), [[0, 1], [1, 0], [np.nan, np.nan], [0, 1]])
-    assert Covariate.found(sheet, "heat").encode(sheet).shape == (4, 1)
+    assert Covariate.found(sheet, "heat", "known").encode(sheet).shape == (4, 1)
 
 
 def test_windows_with_a_hole_in_their_covariates_are_left_out(frame):
     holed = frame.assign(heat=frame["heat"].where(~frame.index.isin(range(300, 320))))
     table = read_training(holed, DataSpec(target=("y",), known=("heat",)))
-    assert np.isnan(table.known[300:320]).all()
+    assert np.isnan(table.covariates[300:320]).all()
     assert not np.isnan(table.values).any()
     from cnnlstm_cli.series.windows import Split, lay, scalers, training_starts
 
@@ -186,7 +186,7 @@ def test_a_warm_start_keeps_the_scaling_of_covariates(frame, tmp_path):
     hotter = frame.assign(heat=frame["heat"] + np.where(frame.index > 500, 30, 0))
     second = c.train(hotter, tmp_path / "run", warm_start=True, **options)
     assert second.record.facts["warm_start"] == first.record.version
-    np.testing.assert_array_equal(second.record.known.mean, first.record.known.mean)
+    np.testing.assert_array_equal(second.record.outer.mean, first.record.outer.mean)
 
 
 @pytest.mark.slow
@@ -242,3 +242,96 @@ def test_holidays_of_no_place_or_no_date_are_refused(frame, monkeypatch, tmp_pat
     monkeypatch.setitem(sys.modules, "holidays", None)
     with pytest.raises(UsageError, match="pip install holidays"):
         c.train(frame, tmp_path / "run", target="y", holidays="DE")
+
+
+def test_a_past_covariate_is_used_and_its_future_changes_nothing(tmp_path):
+    """What comes follows what was asked for a day before; nothing else tells of it."""
+    random = np.random.default_rng(1)
+    asked = random.standard_normal(900)
+    frame = pd.DataFrame(
+        {
+            "time": pd.date_range("2024-01-01", periods=900, freq="h"),
+            "y": 20 + 3 * np.append(np.zeros(24), asked[:-24]) + random.normal(0, 0.1, 900),
+            "asked": asked,
+        }
+    )
+    run = c.train(
+        frame[:700], tmp_path / "run", settings=SMALL, target="y", past="asked", horizon=STEPS, lookback=48, season=24
+    )
+    worth = run.record.facts["covariates"]["asked"]
+    assert worth["mae"] < 0.5 * worth["shuffled"]
+    origin = 810
+    known = frame[:origin].copy()
+    made = run.predict(known)
+    assert np.abs(made["y"].to_numpy() - frame["y"][origin : origin + STEPS]).mean() < 1.2, "3 is a deviation"
+    later = ahead(frame, origin)
+    later.loc[origin:, "asked"] = 1e6
+    pd.testing.assert_frame_equal(run.predict(later), made)
+    done = c.backtest(frame, run.path, start=origin, stride=1000).frame()
+    np.testing.assert_allclose(done["y"][:STEPS], made["y"], atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def shops() -> pd.DataFrame:
+    """Shops that are alike but for what their kind does to a day: nothing in a lookback of noise tells of it."""
+    random, parts = np.random.default_rng(2), []
+    for number in range(12):
+        kind, jumps = ("street", "mall")[number % 2], (random.random(200) < 0.3).astype(float)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "shop": f"s{number}",
+                    "day": pd.date_range("2024-01-01", periods=200),
+                    "y": 10 + (2 if kind == "mall" else -2) * jumps + random.normal(0, 0.1, 200),
+                    "sale": jumps,
+                    "kind": kind,
+                    "floor": 100 * number,
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_static_covariates_tell_series_apart(shops, tmp_path):
+    told = dict.fromkeys(("kind", "floor"))
+    options = {"id": "shop", "target": "y", "known": "sale", "horizon": 4, "lookback": 14}
+    settings = {"model": {"filters": 8}, "train": {"epochs": 6, "members": 1, "refit": False}}
+    run = c.train(shops, tmp_path / "run", settings=settings, static=list(told), **options)
+    assert run.record.schema.roles == ("known", "static", "static", "static")
+    blind = c.train(shops, tmp_path / "blind", settings=settings, **options)
+    errors = [each.record.facts["validation"]["model"]["mae"] for each in (run, blind)]
+    assert errors[0] < 0.7 * errors[1]
+    assert run.record.facts["covariates"]["kind"]["shuffled"] > 1.3 * errors[0]
+    later = shops.groupby("shop").tail(4).assign(day=lambda f: f["day"] + pd.Timedelta(days=4), y=np.nan, kind=None)
+    made = run.predict(pd.concat([shops, later], ignore_index=True))
+    assert list(made["shop"].unique()) == list(shops["shop"].unique()), "the rows ahead need no static covariate"
+    other = shops.assign(kind=np.where(shops["shop"] == "s0", "kiosk", shops["kind"]))
+    table = run.forecast(other, hold_known=True).table
+    assert any("'kiosk'" in note for note in table.notes())
+
+
+def test_a_static_covariate_that_is_none_is_refused(shops):
+    with pytest.raises(UsageError, match="Name the column of their names with --id"):
+        read_training(shops[shops["shop"] == "s0"], DataSpec(static=("kind",), target=("y",)))
+    spec = DataSpec(id="shop", target=("y",), static=("sale",))
+    with pytest.raises(DataError, match=r"series 's0': static column 'sale' is not the same in all of its rows"):
+        read_training(shops, spec)
+    empty = shops.assign(floor=shops["floor"].where(shops["shop"] != "s3"))
+    with pytest.raises(DataError, match=r"series 's3': static column 'floor' is empty in all of its rows"):
+        read_training(empty, DataSpec(id="shop", target=("y",), static=("floor",)))
+
+
+def test_shuffled_rows_are_the_same_data(shops):
+    spec = DataSpec(id="shop", target=("y",), known=("sale",), static=("kind",))
+    one = read_training(shops, spec)
+    other = read_training(shops.sample(frac=1, random_state=0), spec)
+    assert sorted(one.ids) == sorted(other.ids)
+    for table in (one, other):
+        assert table.schema.frequency.alias == "D"
+    for name in one.ids:
+        parts = [
+            np.column_stack([table.values, table.covariates])[table.offsets[k] : table.offsets[k + 1]]
+            for table in (one, other)
+            for k in [table.ids.index(name)]
+        ]
+        np.testing.assert_array_equal(*parts)

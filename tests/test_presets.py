@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import cnnlstm_cli as c
-from cnnlstm_cli.forecast import Session
+from cnnlstm_cli.runs.session import Session
 from cnnlstm_cli.series.windows import Windows
 from tests import SAMPLES
 from tests.command import command

@@ -328,15 +328,16 @@ def _cutter(windows: Windows, *, calendar: bool) -> Callable[[Tensor], tuple[Ten
     with ONE_COPY:
         values = _rows(windows)
         told = _told(windows.calendar) if calendar else None
+    dates = windows.calendar
     offsets = tf.range(windows.lookback + windows.horizon, dtype=tf.int64)
 
     def cut(starts: Tensor) -> tuple[Tensor, Tensor]:
         places = starts[:, None] + offsets
         rows = tf.gather(values, places)
         lookback, target = rows[:, : windows.lookback], rows[:, windows.lookback :]
-        if told is None:
+        if told is None or dates is None:
             return lookback, target
-        ahead = tf.gather(told, places[:, windows.lookback :] % len(told))
+        ahead = dates.ahead(told, starts + windows.lookback, windows.horizon, tf.gather, tf.concat)
         return [lookback, ahead], target
 
     return cut

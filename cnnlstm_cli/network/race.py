@@ -257,7 +257,7 @@ class _Progress:
 def _built(entry: Entry, windows: Windows, linear: Linear) -> keras.Model:
     """The network as its training begins. Raises DataError when the file of its weights is not of such a network."""
     spec, calendar = entry.spec, windows.calendar
-    width, covariates = (calendar.width, calendar.known.shape[-1]) if calendar else (0, 0)
+    width, covariates = (calendar.width, len(calendar.roles)) if calendar else (0, 0)
     sizes = (windows.lookback, windows.horizon, windows.values.shape[1], width)
     model = build(spec, *sizes, covariates=covariates, seed=entry.seed)
     if entry.begun:

@@ -12,7 +12,7 @@ from typing import Any, get_args
 from cnnlstm_cli.config import Spec
 from cnnlstm_cli.errors import CnnlstmError, DataError
 from cnnlstm_cli.runs.shape import NUMBER, Many, require
-from cnnlstm_cli.series.covariates import Covariate
+from cnnlstm_cli.series.covariates import Covariate, Role
 from cnnlstm_cli.series.frequency import Frequency
 from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.stamps import Case, StampFormat, require_pattern
@@ -35,7 +35,7 @@ SCHEMA = {
     "frequency": {"alias": str, "day": int},
     "targets": [str],
     "id": TEXT_OR_NOT,
-    "known": [{"name": str, "categories": [str]}],
+    "covariates": [{"name": str, "categories": [str], "role": frozenset(get_args(Role))}],
     "holidays": TEXT_OR_NOT,
     "doubled": frozenset(get_args(Doubled)),
     "agg": frozenset(get_args(Agg)),
@@ -80,7 +80,7 @@ class Record:
     spec     resolved: every value that was found from the data is in it
     scalers  one a series, under its id. They stand here rather than in model.onnx because they belong to the series and
              the network does not: one graph serves series it was not trained on, and a reader can check them
-    known    the scaler of the covariates, of each column that they become
+    outer    the scaler of the covariates, of each column that they become
     model    SHA-256 of model.onnx: a flipped bit in the weights would otherwise be a wrong forecast without a word
     facts    what is told but not computed with: data, rows, mended, validation, seconds, packages, command, ...
     """
@@ -89,7 +89,7 @@ class Record:
     spec: Spec
     schema: Schema
     scalers: Mapping[str, Scaler]
-    known: Scaler
+    outer: Scaler
     model: str
     facts: Mapping[str, Any]
 
@@ -112,7 +112,7 @@ class Record:
             "spec": self.spec.to_dict(),
             "schema": dataclasses.asdict(self.schema),
             "model": self.model,
-            "known": self.known.to_dict(),
+            "outer": self.outer.to_dict(),
             "scalers": {name: scaler.to_dict() for name, scaler in self.scalers.items()},
         }
         return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
@@ -144,13 +144,13 @@ class Record:
             spec=Spec.from_dict(document.pop("spec")),
             schema=_schema(document.pop("schema")),
             scalers={name: Scaler.from_dict(facts) for name, facts in document.pop("scalers").items()},
-            known=Scaler.from_dict(document.pop("known")),
+            outer=Scaler.from_dict(document.pop("outer")),
             model=str(document.pop("model")),
             facts=document,
         )
         if any(len(scaler.mean) != len(record.schema.targets) for scaler in record.scalers.values()):
             raise DataError("a scaler has not one number for each target")
-        if len(record.known.mean) != sum(record.schema.widths.values()):
+        if len(record.outer.mean) != sum(record.schema.widths.values()):
             raise DataError("the scaler of covariates has not one number for each column of theirs")
         require(document, TOLD)
         if "model" not in document["validation"] or len(document["validation"]) < 2:
@@ -181,7 +181,9 @@ def _schema(facts: Mapping[str, Any]) -> Schema:
         frequency=frequency,
         targets=tuple(facts["targets"]),
         id=facts["id"],
-        known=tuple(Covariate(each["name"], tuple(each["categories"])) for each in facts["known"]),
+        covariates=tuple(
+            Covariate(each["name"], tuple(each["categories"]), each["role"]) for each in facts["covariates"]
+        ),
         holidays=facts["holidays"],
         doubled=facts["doubled"],
         agg=facts["agg"],

@@ -7,49 +7,90 @@ year  day of the year: sine and cosine, once and twice a year
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cnnlstm_cli.series.covariates import Role
 from cnnlstm_cli.series.frequency import Frequency, Times
 
 YEARS_NEEDED = 2  # of rows, before a season of a year can be told from a trend
 DAYS_A_YEAR = 365.2425
 BATCH = 65_536
+Take: TypeAlias = Callable[[Any, Any], Any]  # rows at places: (rows, K), (N, H) -> (N, H, K)
+Join: TypeAlias = Callable[..., Any]
 LONGEST_STEP = 32  # days: a month; of longer steps a year has too few
+
+
+def _take(rows: Any, places: Any) -> Any:
+    return rows[places]
 
 
 @dataclass(frozen=True, eq=False)
 class Calendar:
-    """What is known of each row's time, however far ahead. Kept as the times: the numbers take eight times as much.
+    """What is known of each row's time, however far ahead, and the covariates of rows.
 
-    times  (rows,)
-    parts  as `features` takes them
-    known  (rows, covariates) scaled
+    Kept as the times: the numbers of their calendar take eight times as much.
+
+    times       (..., rows), as the clock shows them
+    parts       as `features` takes them
+    covariates  (..., rows, K) scaled, NaN where there is none
+    roles       what is known of each of their columns, (K,)
+    season      rows after which the day, or whatever it is, looks alike; 1 where there is no season
     """
 
     times: Times
     parts: str
-    known: NDArray[np.float32]
+    covariates: NDArray[np.float32]
+    roles: tuple[Role, ...]
+    season: int
 
     @classmethod
-    def of(cls, times: Times, parts: str, known: NDArray[np.float32]) -> Calendar | None:
-        """None where the parts are `none` and there are no covariates."""
-        return None if parts == "none" and not known.shape[-1] else cls(times, parts, known)
+    def of(
+        cls, times: Times, parts: str, covariates: NDArray[np.float32], roles: tuple[Role, ...], seasons: Sequence[int]
+    ) -> Calendar | None:
+        """None where the parts are `none` and there are no covariates. Of `seasons` the shortest counts."""
+        return None if parts == "none" and not roles else cls(times, parts, covariates, roles, min(seasons, default=1))
 
     @property
     def width(self) -> int:
-        """K, the numbers of a row."""
-        width: int = features(self.times[:1], self.parts).shape[-1] + self.known.shape[-1]
-        return width
+        """K', how many numbers a step ahead has."""
+        dated: int = features(self.times[..., :1], self.parts).shape[-1]
+        return dated + self.roles.count("static") + 2 * (self.roles.count("known") + self.roles.count("past"))
 
     def features(self) -> NDArray[np.float32]:
-        """(rows, K), computed anew; or (..., rows, K) of times and covariates of many series."""
-        return np.concatenate([features(self.times, self.parts), self.known], axis=-1)
+        """(..., rows, K''), computed anew: of the times, and the covariates that are static, known and past.
+
+        A covariate that is missing is taken as its mean; where it is needed no window is.
+        """
+        order = [k for role in ("static", "known", "past") for k, each in enumerate(self.roles) if each == role]
+        told = np.nan_to_num(self.covariates[..., order])
+        return np.concatenate([features(self.times, self.parts), told], axis=-1)
+
+    def ahead(self, rows: Any, first: Any, horizon: int, take: Take = _take, join: Join = np.concatenate) -> Any:
+        """What is told of the steps ahead: (N, H, K').
+
+        Their calendar, static and known covariates; how far the known ones have changed since the same place of the
+        newest season that is over; what past ones were there, and in the newest row. No past covariate of a row ahead,
+        whatever it is, comes into it.
+
+        rows   (rows, K''), as `features` has them, an array or a tensor that `take` takes rows from and `join` joins
+        first  (N,) the first row ahead, of rows that may be stacked several times
+        """
+        count, steps = rows.shape[0], np.arange(horizon)
+        known, past = self.roles.count("known"), self.roles.count("past")
+        told = take(rows[:, : rows.shape[1] - past], (first[:, None] + steps) % count)
+        if not known + past:
+            return told
+        back = steps - self.season * (steps // self.season + 1)
+        before = take(rows[:, rows.shape[1] - past - known :], (first[:, None] + back) % count)
+        change = told[..., told.shape[-1] - known :] - before[..., :known]
+        newest = take(rows[:, rows.shape[1] - past :], (first[:, None] - 1 + 0 * steps) % count)
+        return join([told, change, before[..., known:], newest], axis=-1)
 
 
 def suggested(frequency: Frequency, first: Any, last: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,15 +34,15 @@ class Mending:
 
 @dataclass(frozen=True)
 class Block:
-    """One series: (rows,) ascending times, (rows, targets) values, and (rows, K) numbers of covariates known ahead."""
+    """One series: (rows,) ascending times, (rows, targets) values, and (rows, K) numbers of covariates."""
 
     times: Times
     values: Numbers
-    known: Numbers
+    covariates: Numbers
 
     def __getitem__(self, rows: Any) -> Block:
         """Some of the rows."""
-        return Block(self.times[rows], self.values[rows], self.known[rows])
+        return Block(self.times[rows], self.values[rows], self.covariates[rows])
 
 
 def gap_limit(frequency: Frequency) -> int:
@@ -83,17 +84,20 @@ def in_order(block: Block, doubled: str = "last") -> tuple[Block, list[Mending]]
 def _merged(block: Block, again: NDArray[np.bool_], how: str) -> Block:
     """Rows of one time as one; covariates, which are no amounts, by their mean. `again`: the next has the same time."""
     group = np.append(0, np.cumsum(~again)[:-1])
-    values, known = (pd.DataFrame(columns).groupby(group) for columns in (block.values, block.known))
+    values, covariates = (pd.DataFrame(columns).groupby(group) for columns in (block.values, block.covariates))
     amounts = values.mean() if how == "mean" else values.sum(min_count=1)
-    return Block(block.times[~again], amounts.to_numpy(), known.mean().to_numpy())
+    return Block(block.times[~again], amounts.to_numpy(), covariates.mean().to_numpy())
 
 
-def observed(block: Block) -> tuple[Block, Block, list[Mending]]:
-    """Without the rows at the end in which every target is empty, and these: they announce a time, or covariates."""
+def observed(block: Block, known: Sequence[int]) -> tuple[Block, Block, list[Mending]]:
+    """Without the rows at the end in which every target is empty, and these: they announce a time, or covariates.
+
+    known  the columns of covariates that are known ahead
+    """
     filled = np.flatnonzero(~np.isnan(block.values).all(axis=1))
     end = int(filled[-1]) + 1 if len(filled) else len(block.times)
     ahead = block[end:]
-    idle = np.isnan(ahead.known).all(axis=1)
+    idle = np.isnan(ahead.covariates[:, known]).all(axis=1)
     mended = [Mending(UNOBSERVED, int(idle.sum()), ahead.times[idle][0])] if idle.any() else []
     return block[:end], ahead[~idle], mended
 
@@ -129,13 +133,13 @@ def on_grid(block: Block, frequency: Frequency) -> tuple[Block, list[Mending]]:
     fits[fits] = grid[place[fits]] == block.times[fits]
     if not fits.all():
         mended.append(Mending(OFF_STEP, int((~fits).sum()), block.times[~fits][0]))
-    values, known = (np.full((len(grid), each.shape[1]), np.nan) for each in (block.values, block.known))
-    values[place[fits]], known[place[fits]] = block.values[fits], block.known[fits]
+    values, covariates = (np.full((len(grid), each.shape[1]), np.nan) for each in (block.values, block.covariates))
+    values[place[fits]], covariates[place[fits]] = block.values[fits], block.covariates[fits]
     missing = np.ones(len(grid), dtype=bool)
     missing[place[fits]] = False
     if missing.any():
         mended.append(Mending("missing rows", int(missing.sum()), grid[missing][0]))
-    return Block(grid, values, known), mended
+    return Block(grid, values, covariates), mended
 
 
 def without_gaps(block: Block, limit: int | None) -> tuple[Block, list[Mending]]:
@@ -144,7 +148,7 @@ def without_gaps(block: Block, limit: int | None) -> tuple[Block, list[Mending]]
     Longer ones stay NaN: no window is laid over them.
     """
     mended, whole = [], []
-    for kind, columns in (("values", block.values), ("covariates", block.known)):
+    for kind, columns in (("values", block.values), ("covariates", block.covariates)):
         infinite = np.isinf(columns)
         values = np.where(infinite, np.nan, columns)
         gone = np.isnan(values)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import DataError, UsageError, did_you_mean
+from cnnlstm_cli.series.covariates import Role
 from cnnlstm_cli.series.numerals import numbers_of, short
 from cnnlstm_cli.series.sheet import Sheet
 from cnnlstm_cli.series.timecolumn import TimeColumn
@@ -28,19 +29,24 @@ def require(sheet: Sheet, columns: Sequence[str]) -> None:
         )
 
 
+def covariates_of(spec: DataSpec) -> dict[Role, tuple[str, ...]]:
+    """The names of covariates, by what is known of them."""
+    return {"known": spec.known, "past": spec.past, "static": spec.static}
+
+
 def targets_of(sheet: Sheet, spec: DataSpec, time: TimeColumn) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
     """The columns to forecast, and those left out with the reason."""
     taken = {*time.names, *((spec.id,) if spec.id else ())}
     if spec.id in time.names:
         raise UsageError(f"column {spec.id!r} can't be both the time and the id. Name another with --id or --time.")
-    for name in spec.known:
-        if name in taken or spec.known.count(name) > 1:
-            raise UsageError(f"column {name!r} can't be known ahead and something else as well. Name it once.")
-    taken |= {*spec.known}
-    if spec.target:
-        twice = [name for name in spec.target if name in taken or spec.target.count(name) > 1]
+    for role, names in (*covariates_of(spec).items(), ("target", spec.target)):
+        twice = [name for name in names if name in taken or names.count(name) > 1]
         if twice:
-            raise UsageError(f"column {twice[0]!r} can't be the target and something else as well. Name it once.")
+            raise UsageError(f"column {twice[0]!r} can't be --{role} and something else as well. Name it once.")
+        taken |= {*names}
+    if spec.static and not spec.id:
+        raise UsageError("--static tells many series apart, and this is one. Name the column of their names with --id.")
+    if spec.target:
         return spec.target, ()
     reasons = {column: _unfit(sheet, column, time) for column in sheet.columns if column not in taken}
     if None not in reasons.values():  # a column that only counts is still better than none

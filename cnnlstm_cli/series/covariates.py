@@ -1,9 +1,10 @@
-"""Covariates that are known ahead, as a weather forecast or a promotion: columns of a file as numbers for a network."""
+"""Covariates, as a weather forecast, a promotion or the size of a shop: columns of a file as numbers for a network."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from cnnlstm_cli.series.numerals import short
 from cnnlstm_cli.series.sheet import Sheet
 
 Numbers = NDArray[np.float64]
+
+Role = Literal["known", "past", "static"]  # ahead as well, up to now alone, the same in all rows of a series
 
 MOST_CATEGORIES = 50
 
@@ -27,24 +30,25 @@ class Covariate:
 
     name: str
     categories: tuple[str, ...] = ()
+    role: Role = "known"
 
     @classmethod
-    def found(cls, sheet: Sheet, name: str) -> Covariate:
+    def found(cls, sheet: Sheet, name: str, role: Role) -> Covariate:
         """Raises DataError for an empty column, one of numbers and a few texts, or one of too many texts."""
         filled = sheet.frame[name].dropna()
         if not len(filled):
-            raise DataError(f"{sheet.name}: column {name!r} is empty. Leave it out of --known.")
+            raise DataError(f"{sheet.name}: column {name!r} is empty. Leave it out of --{role}.")
         if sheet.is_number(name):
-            return cls(name)
+            return cls(name, (), role)
         if wrong := sheet.stray_text(name) or sheet.written_out(name):
-            raise DataError(f"{wrong}. Write numbers as 1234.5, or leave the column out of --known.")
+            raise DataError(f"{wrong}. Write numbers as 1234.5, or leave the column out of --{role}.")
         categories = sorted(set(_texts(sheet, name)) - {""})
         if len(categories) > MOST_CATEGORIES:
             raise DataError(
                 f"{sheet.name}: column {name!r} has {len(categories):,} different texts, as {short(categories[0])!r}. "
-                f"Of categories there may be {MOST_CATEGORIES}. Leave it out of --known, or make them fewer."
+                f"Of categories there may be {MOST_CATEGORIES}. Leave it out of --{role}, or make them fewer."
             )
-        return cls(name, tuple(categories))
+        return cls(name, tuple(categories), role)
 
     @property
     def width(self) -> int:

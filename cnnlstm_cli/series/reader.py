@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +29,7 @@ from cnnlstm_cli.series.cleaning import (
     total,
     without_gaps,
 )
-from cnnlstm_cli.series.columns import require, targets_of
+from cnnlstm_cli.series.columns import covariates_of, require, targets_of
 from cnnlstm_cli.series.covariates import Covariate, encoded
 from cnnlstm_cli.series.dialect import Source
 from cnnlstm_cli.series.finding import find_again, find_time, is_clock, text_columns
@@ -63,19 +64,20 @@ def read_training(data: Data, spec: DataSpec) -> Table:
     Raises InputError, DataError or UsageError as cli.md's list of errors has it.
     """
     sheet = _open(data, spec.id, spec.time[:1] if spec.time_format else ())
-    require(sheet, [*spec.time, *spec.target, *spec.known, *([spec.id] if spec.id else [])])
+    named = covariates_of(spec)
+    require(sheet, [*spec.time, *spec.target, *itertools.chain(*named.values()), *([spec.id] if spec.id else [])])
     time = _zoned(find_time(sheet, spec.time, spec.time_format, spec.id), spec.tz)
     targets, left_out = targets_of(sheet, spec, time)
     if spec.holidays and not time.dated:
         raise UsageError("--holidays needs dates, and the rows are counted. Name the time column with --time.")
-    known = tuple(Covariate.found(sheet, name) for name in spec.known)
-    rows = _rows(sheet, time, targets, known, spec.id)
+    covariates = tuple(Covariate.found(sheet, name, role) for role, names in named.items() for name in names)
+    rows = _rows(sheet, time, targets, covariates, spec.id)
     _require_step(spec, time)
     frequency = _given(spec.freq, time) if spec.freq else _find_frequency(sheet, rows, time, spec.doubled)
     if time.zone and frequency.within_a_day:
         time = replace(time, utc=True)
-        rows = _rows(sheet, time, targets, known, spec.id)
-    schema = Schema(time, frequency, targets, spec.id, known, spec.holidays, spec.doubled, spec.agg)
+        rows = _rows(sheet, time, targets, covariates, spec.id)
+    schema = Schema(time, frequency, targets, spec.id, covariates, spec.holidays, spec.doubled, spec.agg)
     table = _assemble(sheet, schema, rows, limit=gap_limit(frequency))
     if spec.strict:
         table.refuse_mended()
@@ -140,13 +142,13 @@ def read_recent(data: Data, schema: Schema, rows: int) -> Table:
 def _recent(sheet: Sheet, schema: Schema, wanted: int) -> Table:
     require(sheet, schema.columns)
     time = find_again(sheet, schema.time)
-    rows = _rows(sheet, time, schema.targets, schema.known, schema.id)
+    rows = _rows(sheet, time, schema.targets, schema.covariates, schema.id)
     return _assemble(sheet, replace(schema, time=time), rows, newest=wanted)
 
 
 def _as_text(schema: Schema) -> list[str]:
     """Columns that stay text, whatever their cells look like in a part of a file."""
-    categories = [each.name for each in schema.known if each.categories]
+    categories = [each.name for each in schema.covariates if each.categories]
     return [*(schema.time.names[:1] if schema.time.format else ()), *categories]
 
 
@@ -158,7 +160,7 @@ def read_history(data: Data, schema: Schema) -> Table:
     sheet = _open(data, schema.id, _as_text(schema))
     require(sheet, schema.columns)
     schema = replace(schema, time=find_again(sheet, schema.time))
-    rows = _rows(sheet, schema.time, schema.targets, schema.known, schema.id)
+    rows = _rows(sheet, schema.time, schema.targets, schema.covariates, schema.id)
     for part, block in _parts(sheet, rows, schema.id):
         _refuse_other_week(part, schema, block)
     return _assemble(sheet, schema, rows, limit=gap_limit(schema.frequency))
@@ -183,7 +185,7 @@ class _Rows:
 
     times: Times
     values: NDArray[np.float64]
-    known: NDArray[np.float64]
+    covariates: NDArray[np.float64]
     starts: NDArray[np.int64]
     ids: tuple[str, ...]
     mended: tuple[Mending, ...]
@@ -194,7 +196,7 @@ def _rows(
 ) -> _Rows:
     stamps = time.parse(sheet)
     values = np.column_stack([_in_range(sheet, target) for target in targets])
-    known, unseen = encoded(covariates, sheet)
+    numbers, unseen = encoded(covariates, sheet)
     named = sheet.frame[id_column] if id_column else pd.Series("", index=stamps.index)
     stamps = time.held(sheet, stamps, named)
     if id_column and time.kind == "row":  # each series counts its own rows
@@ -208,7 +210,7 @@ def _rows(
     order = np.argsort(codes, kind="stable")
     times = stamps[keep].to_numpy(dtype="datetime64[us]" if time.dated else np.int64)[order]
     starts = np.searchsorted(codes[order], np.arange(len(ids)))
-    return _Rows(times, values[keep][order], known[keep][order], starts, tuple(ids), (*mended, *unseen))
+    return _Rows(times, values[keep][order], numbers[keep][order], starts, tuple(ids), (*mended, *unseen))
 
 
 def _in_range(sheet: Sheet, column: str) -> NDArray[np.float64]:
@@ -225,7 +227,7 @@ def _in_range(sheet: Sheet, column: str) -> NDArray[np.float64]:
 
 def _blocks(rows: _Rows) -> list[Block]:
     ends = [*rows.starts[1:], len(rows.times)]
-    whole = Block(rows.times, rows.values, rows.known)
+    whole = Block(rows.times, rows.values, rows.covariates)
     return [whole[a:b] for a, b in zip(rows.starts, ends, strict=True)]
 
 
@@ -274,7 +276,9 @@ def _assemble(sheet: Sheet, schema: Schema, rows: _Rows, limit: int | None = Non
     mended = list(rows.mended)
     blocks, seen, ahead = [], [], []
     for part, block in _parts(sheet, rows, schema.id):
+        static = _static(part, schema, block)
         even, later, more = _even(part, schema, block, newest)
+        even.covariates[:, schema.columns_of("static")] = static
         filled, holes = without_gaps(even, limit)
         mended += more + holes
         blocks.append(filled)
@@ -285,7 +289,9 @@ def _assemble(sheet: Sheet, schema: Schema, rows: _Rows, limit: int | None = Non
     return Table(
         schema=schema,
         values=np.concatenate([block.values for block in blocks]),
-        known=np.concatenate([np.concatenate([block.known for block in blocks]), schema.dated(times)], axis=1),
+        covariates=np.concatenate(
+            [np.concatenate([block.covariates for block in blocks]), schema.dated(times)], axis=1
+        ),
         ahead=tuple(ahead),
         observed=np.concatenate(seen),
         times=times,
@@ -297,6 +303,21 @@ def _assemble(sheet: Sheet, schema: Schema, rows: _Rows, limit: int | None = Non
         order=tuple(sheet.columns),
         dialect=sheet.dialect,
     )
+
+
+def _static(sheet: Sheet, schema: Schema, block: Block) -> NDArray[np.float64]:
+    """The static covariates of a series, each column's one number. Raises DataError where it has none, or several."""
+    columns = block.covariates[:, schema.columns_of("static")]
+    some = ~np.isnan(columns)
+    first: NDArray[np.float64] = columns[some.argmax(axis=0), np.arange(columns.shape[1])]
+    wrong = np.flatnonzero(~some.any(axis=0) | (some & (columns != first)).any(axis=0))
+    if len(wrong):
+        names = [each.name for each in schema.covariates for _ in range(each.width) if each.role == "static"]
+        why = "is empty in all of its rows" if np.isnan(first[wrong[0]]) else "is not the same in all of its rows"
+        raise DataError(
+            f"{sheet.name}: static column {names[wrong[0]]!r} {why}. Mend it, or name it with --known or --past."
+        )
+    return first
 
 
 def _other_step(sheet: Sheet, schema: Schema, block: Block) -> str:
@@ -319,7 +340,7 @@ def _even(sheet: Sheet, schema: Schema, block: Block, newest: int | None) -> tup
         block, sorted_ = resampled(*by_time(block), schema.frequency, schema.agg, schema.time.wall)
     else:
         block, sorted_ = _ordered(sheet, schema.time, block, schema.doubled)
-    block, ahead, ended = observed(block)
+    block, ahead, ended = observed(block, schema.columns_of("known"))
     if sparse(block):
         first, last = (schema.stamp(time) for time in block.times[[0, -1]])
         raise DataError(

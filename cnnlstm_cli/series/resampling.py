@@ -46,8 +46,8 @@ def resampled(
     values = np.where(partial[:, None], np.nan, block.values)
     grouped = pd.DataFrame(values).groupby(label)
     found = grouped.sum(min_count=1) if how == "sum" else grouped.agg(how)
-    made = Block(times, found.to_numpy(), pd.DataFrame(block.known).groupby(label).mean().to_numpy())
-    gone: NDArray[np.bool_] = np.isnan(made.values).all(axis=1) & np.isnan(made.known).all(axis=1)
+    made = Block(times, found.to_numpy(), pd.DataFrame(block.covariates).groupby(label).mean().to_numpy())
+    gone: NDArray[np.bool_] = np.asarray(np.isnan(np.column_stack([made.values, made.covariates])).all(axis=1))
     gone[: label[first] + int(partial[first])] = True
     gone[label[last] + 1 :] = False  # what is told of there is for others to say
     made = made[~gone]
@@ -104,6 +104,6 @@ def _zeros(block: Block, frequency: Frequency) -> tuple[Block, list[Mending]]:
     whole = Block(
         np.concatenate([block.times, empty]),
         np.concatenate([block.values, np.zeros((len(empty), block.values.shape[1]))]),
-        np.concatenate([block.known, np.full((len(empty), block.known.shape[1]), np.nan)]),
+        np.concatenate([block.covariates, np.full((len(empty), block.covariates.shape[1]), np.nan)]),
     )
     return whole[order], [Mending(EMPTY, len(empty), empty[0])]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.series.cleaning import Block, Mending, filled, gap_limit
-from cnnlstm_cli.series.covariates import Covariate
+from cnnlstm_cli.series.covariates import Covariate, Role
 from cnnlstm_cli.series.dialect import Dialect
 from cnnlstm_cli.series.frequency import Frequency, Times
 from cnnlstm_cli.series.holidays import WIDTH as HOLIDAYS
@@ -22,7 +22,7 @@ from cnnlstm_cli.series.timecolumn import TimeColumn
 
 @dataclass(frozen=True)
 class Schema:
-    """What the columns of a file are; `known` are covariates whose rows ahead are there before the targets' are.
+    """What the columns of a file are.
 
     holidays  whose holidays are told beside them, as DE
     doubled   what becomes of rows of one time: see `cleaning.in_order`
@@ -33,7 +33,7 @@ class Schema:
     frequency: Frequency
     targets: tuple[str, ...]
     id: str | None = None
-    known: tuple[Covariate, ...] = ()
+    covariates: tuple[Covariate, ...] = ()
     holidays: str | None = None
     doubled: str = "last"
     agg: str = "none"
@@ -48,7 +48,18 @@ class Schema:
     def widths(self) -> dict[str, int]:
         """How many columns of numbers each covariate becomes, those of the file before the holidays."""
         dated = {f"holidays {self.holidays}": HOLIDAYS} if self.holidays else {}
-        return {each.name: each.width for each in self.known} | dated
+        return {each.name: each.width for each in self.covariates} | dated
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """What is known of each column of numbers that covariates become, (K,)."""
+        dated: list[Role] = ["known"] * (HOLIDAYS if self.holidays else 0)
+        return (*(each.role for each in self.covariates for _ in range(each.width)), *dated)
+
+    def columns_of(self, role: Role) -> list[int]:
+        """Which columns of numbers the file's covariates of that role become."""
+        every = [each.role for each in self.covariates for _ in range(each.width)]
+        return [k for k, each in enumerate(every) if each == role]
 
     def dated(self, times: Times) -> NDArray[np.float64]:
         """(rows, K'): what is known of times without any file."""
@@ -57,7 +68,7 @@ class Schema:
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column a file must have."""
-        covariates = (each.name for each in self.known)
+        covariates = (each.name for each in self.covariates)
         return (*((self.id,) if self.id else ()), *self.time.names, *self.targets, *covariates)
 
     def stamp(self, time: np.generic) -> str:
@@ -72,9 +83,9 @@ class Table:
     """Even series, one after the other.
 
     values   (rows, targets) float64; NaN only where a gap was too long to fill
-    known    (rows, K) float64, covariates as `Covariate.encode` makes them, in units of the data, NaN as in `values`;
-             then what `Schema.dated` knows
-    ahead    of each series the rows after its last target that have covariates; the values of their targets are NaN
+    covariates (rows, K) float64, as `Covariate.encode` makes them, in units of the data, NaN as in `values`; then what
+             `Schema.dated` knows
+    ahead    of each series the rows after its last target that have some; the values of their targets are NaN
     observed (rows, targets) where the file had a value; the others were filled
     times    (rows,) datetime64[us] or int64, evenly spaced and ascending within each series
     offsets  (series + 1,) int64: series k is rows offsets[k] .. offsets[k+1]-1
@@ -86,7 +97,7 @@ class Table:
 
     schema: Schema
     values: NDArray[np.float64]
-    known: NDArray[np.float64]
+    covariates: NDArray[np.float64]
     ahead: tuple[Block, ...]
     observed: NDArray[np.bool_]
     times: Times
@@ -118,7 +129,7 @@ class Table:
         return replace(
             known,
             values=known.values[kept],
-            known=self.known[kept],
+            covariates=self.covariates[kept],
             observed=self.observed[kept],
             times=self.times[kept],
             offsets=np.append(0, np.cumsum(lengths)),
@@ -144,7 +155,8 @@ class Table:
     def known_ahead(self, times: Sequence[Times], steps: int, hold: bool) -> NDArray[np.float64]:
         """(series, H, K): covariates at the H times after the end of each series, of which `steps` are needed.
 
-        Short gaps between rows are filled by a straight line, as in the past.
+        What is known up to now alone is NaN, what is static as before. Short gaps between rows are filled by a straight
+        line, as in the past.
 
         hold  where there are none the last before them hold on; as they do after `steps`
 
@@ -152,18 +164,20 @@ class Table:
         """
         every = self.schema.dated(np.concatenate(times))
         dated = every.reshape(len(times), len(times[0]), every.shape[1])
-        if not self.schema.known:
+        if not self.schema.covariates:
             return dated
-        found, limit = [], gap_limit(self.schema.frequency)
+        found, limit, roles = [], gap_limit(self.schema.frequency), np.array(self.schema.roles)
+        roles = roles[: len(roles) - dated.shape[2]]
         for block, wanted, end in zip(self.ahead, times, self.offsets[1:], strict=True):
             place, there = np.searchsorted(wanted, block.times), np.isin(block.times, wanted)
-            rows = np.full((len(wanted) + 1, block.known.shape[1]), np.nan)
-            rows[0] = self.known[end - 1, : rows.shape[1]]
-            rows[1:][place[there]] = block.known[there]
+            rows = np.full((len(wanted) + 1, block.covariates.shape[1]), np.nan)
+            rows[0] = self.covariates[end - 1, : rows.shape[1]]
+            rows[1:][place[there]] = block.covariates[there]
+            rows[1:, roles == "past"], rows[1:, roles == "static"] = np.nan, rows[0, roles == "static"]
             rows = np.column_stack([filled(column, limit) for column in rows.T])
-            missing = np.flatnonzero(np.isnan(rows[1 : steps + 1]).any(axis=1))
+            missing = np.flatnonzero(np.isnan(rows[1 : steps + 1, roles == "known"]).any(axis=1))
             if len(missing) and not hold:
-                names = ", ".join(each.name for each in self.schema.known)
+                names = ", ".join(each.name for each in self.schema.covariates if each.role == "known")
                 some = ", ".join(self.stamp(wanted[step]) for step in missing[:3])
                 raise DataError(
                     f"{self.name}: the forecast needs {names} ahead, and {len(missing)} of {steps} steps lack them: "

@@ -200,7 +200,9 @@ def lay(
     shift = np.arange(columns)[:, None] * len(table.values)
     whole = _whole(scaled, lookback + horizon)
     learnable = np.ones_like(whole) if past is None else _whole(past.values.T, horizon)
-    told: NDArray[np.bool_] = np.asarray(_whole(table.known.T, horizon).all(axis=0))
+    told: NDArray[np.bool_] = np.asarray(
+        _whole(table.covariates[:, table.schema.columns_of("known")].T, horizon).all(axis=0)
+    )
     flat = []
     for starts, targets in ((training, learnable), (validation, np.ones_like(whole))):
         good: NDArray[np.bool_] = whole[:, starts] & table.observed[starts + lookback - 1].T

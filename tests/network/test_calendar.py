@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from unittest.mock import Mock
 
 import numpy as np
 import onnxruntime
@@ -90,8 +89,9 @@ def test_what_only_the_calendar_tells_is_learnt(random: np.random.Generator) -> 
     values = np.concatenate([series, 2 * series]).astype(np.float32)[:, None]
     starts = np.concatenate([np.arange(400), 600 + np.arange(400)])
     held = np.concatenate([np.arange(430, 570), 600 + np.arange(430, 570)])
-    calendar = np.stack([jumps, 1 - jumps, np.zeros(600, dtype=np.float32)], axis=1)
-    windows = Windows(values, 23, 5, starts, held, Mock(Calendar, width=3, features=lambda: calendar))
+    covariates = np.stack([jumps, 1 - jumps, np.zeros(600, dtype=np.float32)], axis=1)
+    calendar = Calendar(np.arange(600), "none", covariates, ("static",) * 3, 1)
+    windows = Windows(values, 23, 5, starts, held, calendar)
     told, blind = build(SPEC, 23, 5, 1, 3, seed=0), build(SPEC, 23, 5, 1, seed=0)
     train = TrainSpec(epochs=12, batch_size=32, learning_rate=0.01)
     error = fit(told, windows, train).validation

@@ -56,7 +56,7 @@ RECORD = Record(
     scalers={
         "x": Scaler(np.array([1.5, 2 / 3]), np.array([1e-9, 3.0]), np.array([-np.inf, 0.1]), np.array([7, np.inf]))
     },
-    known=Scaler.fit(np.array([[20.0, 0, 1], [12, 1, 0]])),
+    outer=Scaler.fit(np.array([[20.0, 0, 1], [12, 1, 0]])),
     model="0" * 64,
     facts=FACTS,
 )

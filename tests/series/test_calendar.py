@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnlstm_cli.series.calendar import features, suggested
+from cnnlstm_cli.series.calendar import Calendar, features, suggested
 from cnnlstm_cli.series.frequency import Frequency
 
 STAMPS = st.datetimes(pd.Timestamp("1950-01-01"), pd.Timestamp("2090-01-01"))
@@ -70,3 +70,40 @@ def test_what_the_step_and_the_span_allow(alias, rows, expected):
 
 def test_counted_rows_have_no_calendar():
     assert suggested(Frequency("1"), np.int64(1), np.int64(9)) == "none"
+
+
+@given(season=st.integers(1, 9), horizon=st.integers(1, 12), rows=st.integers(30, 60), seed=st.integers(0, 99))
+def test_a_step_ahead_is_told_its_covariates_and_what_was_at_its_place_of_the_season(season, horizon, rows, seed):
+    random = np.random.default_rng(seed)
+    covariates = random.normal(size=(rows, 4)).astype(np.float32)
+    roles = ("past", "known", "static", "past")
+    calendar = Calendar(np.arange(rows), "none", covariates, roles, season)
+    first = random.integers(12, rows - horizon + 1, 5)
+    told = calendar.ahead(calendar.features(), first + rows * random.integers(0, 3, 5), horizon)
+    assert told.shape == (5, horizon, calendar.width)
+    for number, start in enumerate(first):
+        for step in range(horizon):
+            there = next(row for row in range(start + step, -1, -season) if row < start)
+            expected = [
+                covariates[start + step, 2],
+                covariates[start + step, 1],
+                covariates[start + step, 1] - covariates[there, 1],
+                *covariates[there, [0, 3]],
+                *covariates[start - 1, [0, 3]],
+            ]
+            np.testing.assert_allclose(told[number, step], expected, rtol=1e-6)
+
+
+@given(seed=st.integers(0, 99), season=st.integers(1, 9))
+def test_the_future_of_a_past_covariate_is_not_told(seed, season):
+    random = np.random.default_rng(seed)
+    covariates = random.normal(size=(40, 2)).astype(np.float32)
+    other = covariates.copy()
+    other[25:, 1] = random.normal(size=15)
+    made = [
+        Calendar(np.arange(40), "none", each, ("known", "past"), season).ahead(
+            Calendar(np.arange(40), "none", each, ("known", "past"), season).features(), np.array([25]), 8
+        )
+        for each in (covariates, other)
+    ]
+    np.testing.assert_array_equal(*made)

@@ -77,7 +77,7 @@ def test_of_doubled_stamps_the_mean_or_the_sum_is_taken(how, sales):
     spec = DataSpec(target=("sales",), known=("price",), freq="D", doubled=how)
     table = read_training(frame, spec)
     assert table.values[:, 0].tolist() == sales
-    assert table.known[:, 0].tolist() == [5, 15, 8]
+    assert table.covariates[:, 0].tolist() == [5, 15, 8]
     assert any(f"their {how} taken" in note for note in table.notes())
 
 
@@ -164,7 +164,7 @@ def test_unknown_columns(write, options, words):
 
 
 def test_one_column_can_not_be_two_things(write):
-    with pytest.raises(UsageError, match="'time' can't be the target and something else"):
+    with pytest.raises(UsageError, match="'time' can't be --target and something else"):
         read(write(text(rows())), target=("time",))
 
 

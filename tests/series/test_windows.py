@@ -33,7 +33,7 @@ def table_of(lengths, columns=1, holes=()) -> Table:
     return Table(
         schema=Schema(TimeColumn("row"), Frequency("1"), tuple(f"c{k}" for k in range(columns))),
         values=values,
-        known=np.empty((total, 0)),
+        covariates=np.empty((total, 0)),
         ahead=(),
         observed=~np.isnan(values),
         times=np.concatenate([np.arange(length) for length in lengths]),
