@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -57,12 +58,8 @@ class Frequency:
             ) from None
 
     def grid(self, first: Any, last: Any) -> Times:
-        """Every time from `first` to `last`, both included."""
-        if not self.dated:
-            return np.arange(int(first), int(last) + 1, int(self.alias))
-        shift = pd.Timedelta(days=self.day - 1)
-        start, end = (pd.Timestamp(time) - shift for time in (first, last))
-        return _stamps(pd.date_range(start, end, freq=self.offset) + shift)
+        """Every time from `first` to `last`, both included; not to be written to, as series of one span share it."""
+        return _grid(self, first, last)
 
     def after(self, last: Any, steps: int) -> Times:
         """The `steps` times that follow `last`."""
@@ -106,6 +103,19 @@ class Frequency:
     def _family(self) -> str:
         """The key in the tables above: weeks whatever their day, months whichever day of them."""
         return re.sub(r"-.*|(?<=M)[SE]$", "", self.alias.replace("BM", "M")) if self.dated else ""
+
+
+@functools.lru_cache(maxsize=8)
+def _grid(frequency: Frequency, first: Any, last: Any) -> Times:
+    if not frequency.dated:
+        times: Times = np.arange(int(first), int(last) + 1, int(frequency.alias))
+    else:
+        shift = pd.Timedelta(days=frequency.day - 1)
+        start, end = (pd.Timestamp(time) - shift for time in (first, last))
+        dates = pd.date_range(start, end, freq=frequency.offset)
+        times = _stamps(dates + shift if frequency.day > 1 else dates)
+    times.flags.writeable = False
+    return times
 
 
 def find_frequency(times: Times, where: str, starts: NDArray[np.int64] | None = None) -> Frequency:
