@@ -124,6 +124,9 @@ def predict(
     hold_known: Annotated[
         bool, typer.Option("--hold-known", help="Where rows ahead lack covariates, let the last ones hold on.")
     ] = False,
+    drop_ended: Annotated[
+        bool, typer.Option("--drop-ended", help="No forecast of series that ended over a horizon ago.")
+    ] = False,
     version_id: Annotated[str | None, typer.Option(metavar="ID", help="An older version of the run.")] = None,
     log: Annotated[bool, typer.Option("--log", help="Keep it in the run as well, for `cnnlstm score`.")] = False,
     strict: opt.Strict = False,
@@ -145,7 +148,7 @@ def predict(
         _refuse_to_write(output, data, run)
     opened = Run.open(run, version_id)
     wanted = () if levels is None else opened.levels(opt.levels_of(levels))
-    made = opened.forecast(data, horizon, strict=strict, hold_known=hold_known)
+    made = opened.forecast(data, horizon, strict=strict, hold_known=hold_known, drop_ended=drop_ended)
     lines = []
     if log:
         from cnnlstm_cli.scoring import entries

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -169,21 +170,34 @@ class Run:
         return self.session.validate(joined(windows, columns) if model.channels == "joint" else windows)
 
     def predict(
-        self, data: Data, horizon: int | None = None, levels: Sequence[float] = (), *, hold_known: bool = False
+        self,
+        data: Data,
+        horizon: int | None = None,
+        levels: Sequence[float] = (),
+        *,
+        hold_known: bool = False,
+        drop_ended: bool = False,
     ) -> pd.DataFrame:
         """The rows that follow `data`: the same columns, the same numbers as `cnnlstm predict` writes.
 
         levels      in percent, of the intervals to put behind them as NAME-lo-80, NAME-hi-80
         hold_known  the last known covariates hold on where rows ahead have none
+        drop_ended  no forecast of series whose last row is over a horizon older than the newest of all
 
         Of many series, those shorter than the lookback are continued backwards. Raises DataError when the data has too
         few rows, lacks a column, or follows another step than the run.
         """
-        made = self.forecast(data, horizon, hold_known=hold_known)
+        made = self.forecast(data, horizon, hold_known=hold_known, drop_ended=drop_ended)
         return made.frame(levels=self.levels(levels) if levels else ())
 
     def forecast(
-        self, data: Data, horizon: int | None = None, *, strict: bool = False, hold_known: bool = False
+        self,
+        data: Data,
+        horizon: int | None = None,
+        *,
+        strict: bool = False,
+        hold_known: bool = False,
+        drop_ended: bool = False,
     ) -> Forecast:
         """`predict`, with all that is known about it. Raises as `predict` does, and DataError when `strict` and the
         rows that the forecast depends on need mending."""
@@ -191,8 +205,11 @@ class Run:
         table = read_recent(data, self.record.schema, self.record.lookback)
         if strict:
             table.refuse_mended()
-        scaled, fitted, unknown = self._lookbacks(table)
         times = self._times(table, self.record.horizon)
+        notes: list[str] = []
+        if drop_ended:
+            table, times, notes = _without_ended(table, times)
+        scaled, fitted, unknown = self._lookbacks(table)
         told = self._told(table, np.stack(times), table.known_ahead(times, steps, hold_known))
         ahead = self._ahead(scaled, told)[:, :steps].astype(np.float64)
         if not np.isfinite(ahead).all():
@@ -204,7 +221,8 @@ class Run:
             return rounded(joint.within(values), joint.scale)
 
         ends = {level: (shown(exact + low * size), shown(exact + high * size)) for level, low, high in self._ends()}
-        notes = [f"{len(unknown)} series the run was not trained on (first {unknown[0]!r})"] if unknown else []
+        if unknown:
+            notes.append(f"{len(unknown)} series the run was not trained on (first {unknown[0]!r})")
         short = [name for name, rows in zip(table.ids, table.lengths, strict=True) if rows < self.record.lookback]
         if short:
             notes.append(
@@ -337,6 +355,21 @@ class Run:
         return tuple(table.schema.frequency.after(table.times[end - 1], steps) for end in table.offsets[1:])
 
 
+def _without_ended(table: Table, times: tuple[Times, ...]) -> tuple[Table, tuple[Times, ...], list[str]]:
+    """Series whose forecast, at `times`, would be over before the newest row of all are left out, and told.
+
+    Raises UsageError where series have no common time.
+    """
+    if table.schema.time.kind == "row":
+        raise UsageError("--drop-ended needs a time, and each series counts its own rows.")
+    ended = np.array([each[-1] < table.times.max() for each in times])
+    if not ended.any():
+        return table, times, []
+    first = table.ids[int(ended.argmax())]
+    note = f"{ended.sum():,} series left out that ended over {len(times[0])} steps ago (first {first!r})"
+    return table.only(~ended), tuple(itertools.compress(times, ~ended)), [note]
+
+
 def predict(
     data: Data,
     run: str | Path,
@@ -344,9 +377,10 @@ def predict(
     levels: Sequence[float] = (),
     *,
     hold_known: bool = False,
+    drop_ended: bool = False,
 ) -> pd.DataFrame:
     """`Run.open(run).predict(...)`: the command `cnnlstm predict DATA --run DIR` as a function."""
-    return Run.open(run).predict(data, horizon, levels, hold_known=hold_known)
+    return Run.open(run).predict(data, horizon, levels, hold_known=hold_known, drop_ended=drop_ended)
 
 
 def rounded(values: Numbers, scale: Numbers) -> Numbers:

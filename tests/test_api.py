@@ -207,3 +207,25 @@ def test_numbers_next_to_nothing_are_forecast(tmp_path):
     frame = pd.DataFrame({"y": (5 + np.sin(np.arange(90))) * 1e-303})
     run = c.train(frame, tmp_path / "run", horizon=3, lookback=14, settings={"train": {"epochs": 1, "members": 1}})
     assert np.isfinite(run.predict(frame, levels=(80,)).to_numpy()).all()
+
+
+def test_series_that_ended_long_ago_can_be_left_out(tmp_path):
+    days = pd.date_range("2024-01-01", periods=150)
+    parts = [
+        pd.DataFrame({"id": name, "day": days[:rows], "y": np.arange(rows) % 7 + k})
+        for k, (name, rows) in enumerate({"old": 60, "late": 145, "new": 150}.items())
+    ]
+    frame = pd.concat(parts, ignore_index=True)
+    run = c.train(
+        frame,
+        tmp_path / "run",
+        id="id",
+        target="y",
+        horizon=7,
+        lookback=14,
+        settings={"train": {"epochs": 1, "members": 1}},
+    )
+    every, some = run.predict(frame), run.forecast(frame, drop_ended=True)
+    assert list(every["id"].unique()) == ["old", "late", "new"]
+    pd.testing.assert_frame_equal(some.frame(), every[every["id"] != "old"].reset_index(drop=True))
+    assert some.notes == ("1 series left out that ended over 7 steps ago (first 'old')",)

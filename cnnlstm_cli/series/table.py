@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -133,6 +134,20 @@ class Table:
             observed=self.observed[kept],
             times=self.times[kept],
             offsets=np.append(0, np.cumsum(lengths)),
+        )
+
+    def only(self, series: NDArray[np.bool_]) -> Table:
+        """Some of the series, (series,)."""
+        rows = np.repeat(series, self.lengths)
+        return replace(
+            self,
+            values=self.values[rows],
+            covariates=self.covariates[rows],
+            ahead=tuple(itertools.compress(self.ahead, series)),
+            observed=self.observed[rows],
+            times=self.times[rows],
+            offsets=np.append(0, np.cumsum(self.lengths[series])),
+            ids=tuple(itertools.compress(self.ids, series)),
         )
 
     def without(self, rows: NDArray[np.bool_]) -> Table:
