@@ -62,14 +62,8 @@ class Frequency:
         return _grid(self, first, last)
 
     def after(self, last: Any, steps: int) -> Times:
-        """The `steps` times that follow `last`."""
-        if not self.dated:
-            return int(last) + int(self.alias) * np.arange(1, steps + 1)
-        shift = pd.Timedelta(days=self.day - 1)
-        start = pd.Timestamp(last) - shift
-        ahead = pd.date_range(start, periods=steps + 1, freq=self.offset)
-        ahead = ahead[1:] if ahead[0] == start else ahead[:steps]
-        return _stamps(ahead + shift)
+        """The `steps` times that follow `last`; not to be written to, as series that end together share them."""
+        return _after(self, last, steps)
 
     @property
     def rows_per_day(self) -> int | None:
@@ -114,6 +108,20 @@ def _grid(frequency: Frequency, first: Any, last: Any) -> Times:
         start, end = (pd.Timestamp(time) - shift for time in (first, last))
         dates = pd.date_range(start, end, freq=frequency.offset)
         times = _stamps(dates + shift if frequency.day > 1 else dates)
+    times.flags.writeable = False
+    return times
+
+
+@functools.lru_cache(maxsize=8)
+def _after(frequency: Frequency, last: Any, steps: int) -> Times:
+    if not frequency.dated:
+        times: Times = int(last) + int(frequency.alias) * np.arange(1, steps + 1)
+    else:
+        shift = pd.Timedelta(days=frequency.day - 1)
+        start = pd.Timestamp(last) - shift
+        ahead = pd.date_range(start, periods=steps + 1, freq=frequency.offset)
+        ahead = ahead[1:] if ahead[0] == start else ahead[:steps]
+        times = _stamps(ahead + shift)
     times.flags.writeable = False
     return times
 
@@ -174,7 +182,13 @@ def _months(index: pd.DatetimeIndex, keep: NDArray[np.bool_]) -> Frequency | Non
 
 def _business(index: pd.DatetimeIndex) -> bool:
     """Days without any Saturday or Sunday, over at least two weekends."""
-    return len(index) >= 10 and bool((index.day_of_week < 5).all())
+    return len(index) >= 10 and not has_weekends(index.to_numpy())
+
+
+def has_weekends(times: Times) -> bool:
+    """Whether any of the dates is a Saturday or Sunday."""
+    days = times.astype("datetime64[D]").astype(np.int64)
+    return bool(((days + 3) % 7 >= 5).any())  # the first of January 1970 was a Thursday
 
 
 def _alias(step: pd.Timedelta, index: pd.DatetimeIndex) -> str:

@@ -33,7 +33,7 @@ from cnnlstm_cli.series.columns import covariates_of, require, targets_of
 from cnnlstm_cli.series.covariates import Covariate, encoded
 from cnnlstm_cli.series.dialect import Source
 from cnnlstm_cli.series.finding import find_again, find_time, is_clock, text_columns
-from cnnlstm_cli.series.frequency import Frequency, Times, find_frequency
+from cnnlstm_cli.series.frequency import Frequency, Times, find_frequency, has_weekends
 from cnnlstm_cli.series.numerals import shown
 from cnnlstm_cli.series.resampling import resampled
 from cnnlstm_cli.series.scaler import LARGEST
@@ -362,9 +362,9 @@ def _even(sheet: Sheet, schema: Schema, block: Block, newest: int | None) -> tup
 
 def _refuse_other_week(sheet: Sheet, schema: Schema, block: Block) -> None:
     """Business days lie on the grid of every day, but leave two days of it empty each week."""
-    enough = schema.frequency.alias == "D" and len(block.times) >= 10 and schema.agg == "none"
-    block = in_order(block, schema.doubled)[0]
-    if enough and find_frequency(block.times, sheet.name).alias == "B":
+    if schema.frequency.alias != "D" or len(block.times) < 10 or schema.agg != "none" or has_weekends(block.times):
+        return
+    if find_frequency(in_order(block, schema.doubled)[0].times, sheet.name).alias == "B":
         raise DataError(f"{sheet.name}: business days, where the run was trained on every day. Train a run on them.")
 
 

@@ -130,7 +130,9 @@ class StampFormat:
     def write(self, stamps: Stamps) -> list[str]:
         """The reverse of `parse`."""
         shift = _offset(self.offset)
-        return [self._write(moment + shift) for moment in stamps.astype("datetime64[us]").astype(datetime)]
+        moments, place = np.unique(stamps.astype("datetime64[us]"), return_inverse=True)  # many series share theirs
+        cells = [self._write(moment + shift) for moment in moments.astype(datetime)]
+        return [cells[k] for k in place]
 
     def _write(self, moment: datetime) -> str:
         def cell(found: re.Match[str]) -> str:
