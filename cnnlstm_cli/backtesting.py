@@ -177,7 +177,7 @@ def _published(data: Data, run: Run, start: str | int | None, stride: int, stric
     if strict:
         table.refuse_mended()
     horizon, lookback = run.record.horizon, run.record.lookback
-    known = _known(table, start, horizon)
+    known = rows_known(table, start, horizon)
     past = table.until(known)
     part = _Part(table, known, past, table.lengths, run.fitted(past), run.record.spec.data.season)
     trial = part.trial(run, stride)
@@ -195,7 +195,7 @@ def _refitted(
 ) -> Backtest:
     table = read_training(data, spec.data)
     horizon = spec.data.horizon or settle(table, spec)[0].data.settled_horizon
-    known = _known(table, start, horizon)
+    known = rows_known(table, start, horizon)
     settled = settle(table.until(known), replace(spec, data=replace(spec.data, horizon=horizon)))[0]
     origins = table.lengths - horizon + 1 - known  # of each series
     stride = min(stride, int(origins.max()))
@@ -330,7 +330,7 @@ def _borders(table: Table, known: Index, end: Index, folds: int) -> Iterator[Ind
         yield np.clip(rows, known, np.maximum(known, end)).astype(np.int64)
 
 
-def _known(table: Table, start: str | int | None, horizon: int) -> Index:
+def rows_known(table: Table, start: str | int | None, horizon: int) -> Index:
     """Rows known before the first forecast, of each series, at least 1.
 
     Raises UsageError when none is left to forecast, or DataError when there are too few rows anyway.
