@@ -36,6 +36,7 @@ SHARE = 0.2  # of the rows, at the end, unless told otherwise
 FOLDS = 4
 MOST_STRIDE = 10**12
 DEVIATIONS = "standard deviations of the rows trained on"
+SEEN = "the run was trained, and its epoch chosen, on rows up to"
 ISO = re.compile(r"\d{4}-\d{2}(-\d{2}.*)?")
 WHOLE = re.compile(r"-?[0-9]{1,12}")
 
@@ -184,7 +185,7 @@ def _published(data: Data, run: Run, start: str | int | None, stride: int, stric
     notes = _left_out(trial, part, stride)
     if not run.unseen(table)[trial.origins + 1].all():
         notes.append(
-            f"the run was trained, and its epoch chosen, on rows up to {run.record.facts['data']['last']}: before that "
+            f"{SEEN} {run.record.facts['data']['last']}: before that "
             "these scores are better than on rows it never saw. Name a later --from, or leave out --run to train anew."
         )
     return _gathered(table, [trial], lookback, notes)

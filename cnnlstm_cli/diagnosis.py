@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cnnlstm_cli.backtesting import DEVIATIONS, Backtest, backtest, rows_known
+from cnnlstm_cli.backtesting import DEVIATIONS, SEEN, Backtest, backtest, rows_known
 from cnnlstm_cli.evaluation.metrics import coverage
 from cnnlstm_cli.evaluation.residuals import (
     apart_from_each_other,
@@ -59,8 +59,7 @@ def diagnose(run_path: str | Path, data: Data, *, start: str | int | None = None
     stride = int(-(-origins * targets * horizon // MOST_NUMBERS))
     stride = coprime_stride(stride, run.record.spec.data.season) if stride > 1 else 1
     done = backtest(source, run_path, start=start, stride=stride)
-    notes = [*table.notes(), *_which(run, start, unseen, stride), *done.notes]
-    return Diagnosis(run, done, stride, tuple(notes))
+    return Diagnosis(run, done, stride, (*_which(run, done, start, unseen, stride), *_told(done)))
 
 
 def _first_unseen(run: Run, table: Table) -> str | int | None:
@@ -73,15 +72,22 @@ def _first_unseen(run: Run, table: Table) -> str | int | None:
     return str(run.record.facts["data"]["last_time"]) if table.schema.time.dated else int(seen[0])
 
 
-def _which(run: Run, start: str | int | None, unseen: str | int | None, stride: int) -> Iterator[str]:
-    """Which rows are judged, in words."""
-    last = run.record.facts["data"]["last"]
+def _which(run: Run, done: Backtest, start: str | int | None, unseen: str | int | None, stride: int) -> Iterator[str]:
+    """Which rows are judged, in words, and whether they flatter."""
+    last, flattered = run.record.facts["data"]["last"], any(note.startswith(SEEN) for note in done.notes)
     if unseen is not None:
-        yield f"judged on the rows after {last}, which the version has not seen"
+        yield f"Judged on the rows after {last}, which the version has not seen."
     elif start is None:
-        yield f"judged on the last fifth of the rows: fewer than {run.record.horizon} rows are newer than {last}"
+        yield f"Judged on the last fifth of the rows, for fewer than {run.record.horizon} are newer than {last}."
+    if flattered:
+        yield f"The version was trained, or its epochs chosen, on rows up to {last}: scores there flatter it."
     if stride > 1:
-        yield f"forecast from every {stride}th row, for there are very many"
+        yield f"Forecast from every {stride}th row, for there are very many."
+
+
+def _told(done: Backtest) -> Iterator[str]:
+    """The notes of a backtest, but for that on rows seen, whose remedy is the backtest's."""
+    yield from (f"{note[0].upper()}{note[1:]}." for note in done.notes if not note.startswith(SEEN))
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ class Diagnosis:
     run     the version
     done    its forecasts, those of the baselines, and what came
     stride  rows from one origin to the next
-    notes   what the user should be told: which rows were judged, whether the version had seen them
+    notes   what the user should be told: which rows were judged, and whether the version had seen them
 
     Errors are in units of the target, or, of several targets or series, in deviations of the rows trained on.
     """
@@ -147,6 +153,7 @@ class Diagnosis:
             "profile": self._profile(),
             "course": self._course(),
             "notes": list(self.notes),
+            "read": table.notes(),
         }
         return {**facts, "remarks": list(_remarks(facts))}
 
@@ -261,6 +268,7 @@ class Diagnosis:
         known = ~np.isnan(self._errors())
         errors = np.abs(np.where(known, self._errors(), 0)).sum(axis=1)
         errors = np.where(known.any(axis=1), errors / np.maximum(known.sum(axis=1), 1), np.nan)
+        errors[errors < np.nanmean(errors)] = np.nan  # of few windows some would be worse than none
         return apart_from_each_other(errors, self.done.origins, self.done.came.series, self._h, WORST)
 
     def _newest(self) -> int:
@@ -352,7 +360,11 @@ def _remarks(facts: Mapping[str, Any]) -> Iterator[str]:
         lag, strongest = residuals["lags"][place], residuals["correlations"][place]
         if abs(strongest) > max(REPEATED, residuals["band"]):
             rows = "row" if lag == 1 else "rows"
-            yield f"Errors one step ahead repeat after {lag} {rows} (correlation {strongest:.2f}): a pattern is left."
+            alike = "alike" if strongest > 0 else "opposite"
+            yield (
+                f"Errors one step ahead are {alike} {lag} {rows} apart (correlation {strongest:.2f}): "
+                "the model leaves a pattern."
+            )
     for level, each in facts["coverage"].items():
         if abs(each["seen"] - float(level)) > UNCOVERED:
             yield f"Of {level} % intervals {each['seen']:.1f} % held what came."

@@ -15,7 +15,7 @@ from cnnlstm_cli.evaluation.scores import Pairs
 Numbers = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-BINS = 40
+MOST_BINS = 40
 TAIL = 0.005  # of the residuals at either end lie in the outermost bins, or a few would leave all others in one bar
 BAND = 1.96  # deviations within which 95 of 100 correlations of white noise lie
 
@@ -23,11 +23,12 @@ BAND = 1.96  # deviations within which 95 of 100 correlations of white noise lie
 def histogram(residuals: Numbers) -> tuple[Numbers, Index]:
     """(bins + 1,) edges in units of the residuals, and (bins,) counts, which add up to all that are known.
 
-    The outermost bins hold what lies beyond them as well.
+    The outermost bins hold what lies beyond them as well. There are 2 n^(1/3) of them (Rice's rule), at most 40.
     """
     known = residuals[~np.isnan(residuals)]
+    bins = min(MOST_BINS, int(np.ceil(2 * len(known) ** (1 / 3))))
     low, high = np.quantile(known, [TAIL, 1 - TAIL])
-    counts, edges = np.histogram(np.clip(known, low, high), bins=BINS)
+    counts, edges = np.histogram(np.clip(known, low, high), bins=bins)
     return edges, counts.astype(np.int64)
 
 

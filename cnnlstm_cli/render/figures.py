@@ -25,6 +25,7 @@ ROLES |= {"#000006": "second"}
 INK, QUIET, RULE, MODEL, FIRST, SECOND = ROLES
 LINES = ((MODEL, "-", 2.0), (FIRST, (0, (5, 2)), 1.4), (SECOND, (0, (1, 1.6)), 1.6))  # the model, the best baselines
 WIDE, NARROW, TALL, SMALL = (960, 300), (400, 260), (400, 240), (300, 150)  # CSS pixels
+MOST_POINTS = 31  # of a curve that are marked, each
 
 STYLE = {
     "svg.fonttype": "none",  # text stays text: it can be read out, searched, and has the page's font
@@ -92,10 +93,12 @@ def lines(by: Facts, name: str, title: str, nominal: Sequence[float] = ()) -> st
         for level in nominal:
             axes.axhline(level, color=QUIET, linewidth=1, linestyle=(0, (4, 3)))
         for (colour, dash, width), curve in zip(LINES, by["mae"].values(), strict=False):
-            points = {"marker": "o", "markersize": 3} if len(by["labels"]) <= 31 else {}
-            axes.plot(by["labels"], _array(curve), color=colour, linestyle=dash, linewidth=width, **points)
+            point = "o" if len(by["labels"]) <= MOST_POINTS else ""
+            axes.plot(by["labels"], _array(curve), color=colour, ls=dash, lw=width, marker=point, markersize=3)
         _whole(axes)
-        if not nominal:
+        if nominal:
+            axes.set_ylim(top=101)
+        else:
             axes.set_ylim(bottom=0)
 
     return _drawn(draw, name, title, NARROW)

@@ -36,20 +36,20 @@ def text(value: object) -> str:
 def number(value: float | None, digits: int = 4) -> str:
     """So many significant digits, thousands marked; a dash where there is none."""
     if value is None or not math.isfinite(value):
-        return "–"
+        return "-"
     if value and not 1e-4 <= abs(value) < 1e9:
         return f"{value:.{digits - 1}e}"
     before = math.floor(math.log10(abs(value))) + 1 if value else 1
     return f"{value:,.{max(0, digits - before)}f}"
 
 
-def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[Cell]], shown: bool = True) -> str:
+def table(caption: str, header: Sequence[str | Html], rows: Sequence[Sequence[Cell]], shown: bool = True) -> str:
     """A table whose first column names its rows; numbers stand to the right, with four digits.
 
     shown  whether the caption is to be seen, or is there for who can't see the table
     """
     hidden = "" if shown else ' class="unseen"'
-    head = "".join(f'<th scope="col"{_side(k, rows)}>{text(name)}</th>' for k, name in enumerate(header))
+    head = "".join(f'<th scope="col"{_side(k, rows)}>{_content(name)}</th>' for k, name in enumerate(header))
     body = "".join(f"<tr>{''.join(_cell(k, cell) for k, cell in enumerate(row))}</tr>" for row in rows)
     return (
         f'<div class="scroll" role="region" aria-label="{text(caption)}" tabindex="0"><table>'
@@ -70,8 +70,17 @@ def _cell(column: int, cell: Cell) -> str:
         content = f"{cell:,}" if isinstance(cell, int) else number(cell)
         side = ' class="number"'
     else:
-        content, side = (cell.markup, "") if isinstance(cell, Html) else (text(cell), "")
+        content, side = _content(cell), ""
     return f'<th scope="row"{side}>{content}</th>' if column == 0 else f"<td{side}>{content}</td>"
+
+
+def _content(value: object) -> str:
+    return value.markup if isinstance(value, Html) else text(value)
+
+
+def unseen(name: str) -> Html:
+    """Text for who can't see what stands below it."""
+    return Html(f'<span class="unseen">{text(name)}</span>')
 
 
 def bar(share: float, role: str) -> Html:
@@ -82,7 +91,7 @@ def bar(share: float, role: str) -> Html:
 def pairs(facts: Mapping[str, object]) -> str:
     """Names and what they stand for, one below the other; what is empty is left out."""
     rows = "".join(
-        f"<div><dt>{text(name)}</dt><dd>{value.markup if isinstance(value, Html) else text(value)}</dd></div>"
+        f"<div><dt>{text(name)}</dt><dd>{_content(value)}</dd></div>"
         for name, value in facts.items()
         if value not in (None, "", [])
     )

@@ -54,9 +54,7 @@ def _named(names: list[str]) -> str:
 
 
 def _about(run: Facts) -> str:
-    series = run["data"]["series"]
-    return (
-        f"{Frequency(run['frequency'])}, {run['horizon']} steps ahead from the last {run['lookback']} rows"
-        + (f", of {series:,} series" if series > 1 else "")
-        + f". Trained on rows to {run['data']['last']}."
-    ).capitalize()
+    step, series = str(Frequency(run["frequency"])), run["data"]["series"]
+    many = f", of {series:,} series" if series > 1 else ""
+    ahead = f"{run['horizon']} steps ahead from the last {run['lookback']} rows{many}"
+    return f"{step[0].upper()}{step[1:]}, {ahead}. Trained on rows up to {run['data']['last']}."

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cnnlstm_cli.inspection import skill
 from cnnlstm_cli.render import figures
-from cnnlstm_cli.render.markup import Section, bar, figure, folded, grid, number, pairs, sentences, table, text, tiles
-from cnnlstm_cli.render.report import averaged, limited, losing, verdict
+from cnnlstm_cli.render.markup import Section, bar, figure, folded, grid, number, pairs, sentences, table, tiles, unseen
+from cnnlstm_cli.render.report import averaged, limited, losing
 from cnnlstm_cli.series.frequency import Frequency
 
 Facts = Mapping[str, Any]
@@ -36,10 +37,10 @@ class Known:
 def summary(known: Known) -> Section:
     """How well it forecasts, beside the baselines, and what to beware of."""
     run, found = known.run, known.diagnosis
-    warnings = [line for line in (losing(run),) if line]
+    warnings = [line[0].upper() + line[1:] for line in (losing(run),) if line]
     warnings += ["The training was interrupted before it was done."] if run["epochs"]["interrupted"] else []
     warnings += found["remarks"] if found else []
-    scores = [_scores("On the validation rows, before it was trained on all", run["validation"], DEVIATIONS)]
+    scores = [_scores("On the validation rows, which it was chosen by", run["validation"], DEVIATIONS)]
     if found:
         caption = f"On {found['data']}, from {found['first']} to {found['last']}"
         scores.insert(0, _scores(caption, found["scores"], found["unit"]))
@@ -48,30 +49,36 @@ def summary(known: Known) -> Section:
 
 
 def _headline(run: Facts, found: Facts | None) -> Iterator[tuple[str, str, str]]:
-    skill, scores = run["skill"], (found or run | {"scores": run["validation"]})["scores"]["model"]
-    if skill["percent"] is not None:
-        less = "less" if skill["percent"] >= 0 else "more"
-        yield "Against the best baseline", f"{abs(skill['percent']):.1f} %", f"{less} error than {skill['against']}"
-    unit = found["unit"] if found else DEVIATIONS
-    yield "Mean absolute error", number(scores["mae"], 3), unit if unit != DEVIATIONS else "deviations"
-    yield "Scaled error, MASE", number(scores["mase"], 3), "1 is the seasonal naive forecast on known rows"
-    for level, each in list((found or {"coverage": {}})["coverage"].items())[:1]:
-        yield f"Within {level} % intervals", f"{each['seen']:.1f} %", "of what came"
+    """The numbers to remember: of rows that the version has not seen, or else of the validation rows."""
+    where, scores, unit = "on the validation rows", run["validation"], "deviations"
+    mae = scores["model"]["mae"]
+    if found and found["unseen"]:
+        where, scores, unit = "on rows it has not seen", found["scores"], found["unit"]
+        mae, unit = scores["model"]["mae"], "deviations" if unit == DEVIATIONS else unit
+    elif run["data"]["series"] == 1 and len(run["targets"]) == 1:
+        unit, mae = run["targets"][0], run["error_by_target"][run["targets"][0]]
+    against = skill(scores)
+    if against["percent"] is not None:
+        less = "less" if against["percent"] >= 0 else "more"
+        yield f"{less.capitalize()} error than {against['against']}", f"{abs(against['percent']):.1f} %", where
+    yield "Mean absolute error", number(mae, 3), unit
+    yield "Scaled error (MASE)", number(scores["model"]["mase"], 3), "below 1 is better than the seasonal naive"
+    for level, each in list(found["coverage"].items())[:1] if found else ():
+        told = "of what came" if found and found["unseen"] else "of what came, on rows it has seen"
+        yield f"In {level} % intervals", f"{each['seen']:.1f} %", told
 
 
 def _scores(caption: str, scores: Mapping[str, Facts], unit: str) -> str:
     """The model and the baselines, side by side."""
     most = max((each["mae"] for each in scores.values() if each["mae"] < float("inf")), default=1.0) or 1.0
-    metrics = [name for name in ("mae", "rmse", "mase", "smape") if name in scores["model"]]
+    metrics = ("mae", "rmse", "mase")
+    roles = {name: "model" if name == "model" else "quiet" for name in scores}
     rows = [
-        [
-            name,
-            *(each.get(metric) for metric in metrics),
-            bar(each["mae"] / most, "model" if name == "model" else "quiet"),
-        ]
+        [name, *(each[metric] for metric in metrics), bar(each["mae"] / most, roles[name])]
         for name, each in scores.items()
     ]
-    return table(f"{caption}. MAE and RMSE in {unit}.", ["", *(name.upper() for name in metrics), "MAE"], rows)
+    header = ("forecaster", "MAE", "RMSE", "MASE", unseen("MAE as a bar"))
+    return table(f"{caption}. MAE and RMSE in {unit}.", header, rows)
 
 
 def newest(known: Known) -> Section | None:
@@ -158,7 +165,7 @@ def residuals(known: Known) -> Section | None:
     title = (
         f"Histogram of {total:,} residuals from {number(edges[0])} to {number(edges[-1])}, mean {number(each['mean'])}"
     )
-    note = f"What came less the forecast, {found['unit']}; the outermost bars hold what lies beyond. Mean {number(each['mean'])}."
+    note = f"What came less the forecast, {found['unit']}; the outermost bars hold what lies beyond them as well."
     parts = [
         figure(
             "How errors are distributed",
@@ -171,7 +178,10 @@ def residuals(known: Known) -> Section | None:
         pair = list(zip(each["lags"], each["correlations"], strict=True))
         lag, strongest = max(pair, key=lambda one: abs(one[1]))
         title = f"Autocorrelation of errors one step ahead: strongest {strongest:.2f} at a lag of {lag} rows"
-        note = f"Autocorrelation of errors one step ahead, by rows between. Of errors without a pattern 95 % lie within ±{each['band']:.3f}, the grey band."
+        note = (
+            "Autocorrelation of errors one step ahead, by how many rows lie between. Of errors without a pattern 95 % "
+            f"are within {each['band']:.3f} of 0, the grey band."
+        )
         numbers = table(title, ["lag", "correlation"], [[str(one), other] for one, other in pair])
         parts.append(figure("Whether they repeat", figures.correlogram(each, "correlogram", title), numbers, note=note))
     return Section("residuals", "What is left unexplained", grid(*parts))
@@ -198,7 +208,10 @@ def intervals(known: Known) -> Section | None:
     rows = [[f"{number(expected, 3)} %", seen] for expected, seen in found["reliability"]]
     title = "Percent of what came at or below each quantile of the forecast"
     numbers = table(title, ["quantile", "seen, %"], rows)
-    note = "Percent of what came at or below each quantile of the forecast (upwards) against what is promised (along). On the dashed line they are the same."
+    note = (
+        "Percent of what came at or below each quantile of the forecast, upwards, against what is promised. On the "
+        "dashed line they are the same."
+    )
     calibration = figure(
         "Calibration", figures.reliability(found["reliability"], "calibration", title), numbers, note=note
     )
@@ -238,7 +251,11 @@ def covariates(known: Known) -> Section | None:
     most = max(*map(abs, grows.values()), 1e-9)
     rows = [[name, f"{grows[name]:+.1f} %", bar(abs(grows[name]) / most, "model")] for name in order]
     caption = "By how much the error on the validation rows grows when its rows are shuffled"
-    return Section("covariates", "What covariates are worth", table(caption, ["covariate", "error", ""], rows))
+    return Section(
+        "covariates",
+        "What covariates are worth",
+        table(caption, ["covariate", "error", unseen("the same as a bar")], rows),
+    )
 
 
 def training(known: Known) -> Section:
@@ -257,7 +274,7 @@ def training(known: Known) -> Section:
         title = f"Error of {len(history)} trainings, from {number(history[0]['mae'])} to {number(history[-1]['mae'])}"
         cells = [[e["created"], e["version"], e["mae"], bool(e["published"]), e["why"]] for e in history]
         numbers = table(title, ["when", "version", "MAE", "published", "why"], cells)
-        legend = {"published": "model", "not published": "hollow"}
+        legend = {"published": "dot", "not published": "hollow"}
         note = f"Mean absolute error on the validation rows of each, {DEVIATIONS}."
         parts.append(figure("Versions over time", figures.versions(history, "versions", title), numbers, legend, note))
     return Section("training", "How it learnt", grid(*parts))
@@ -266,10 +283,10 @@ def training(known: Known) -> Section:
 def data(known: Known) -> Section:
     """What the data are, and what was mended of them."""
     run, found = known.run, known.diagnosis
-    first = run["data"]["first"]
+    first, rows = run["data"]["first"], run["rows"]
     facts = {
         "trained on": f"{run['data']['name']}, {first} to {run['data']['last']}",
-        "rows": f"{run['rows']['used']:,} ({run['rows']['training']:,} training, {run['rows']['validation']:,} validation)",
+        "rows": f"{rows['used']:,} ({rows['training']:,} training, {rows['validation']:,} validation)",
         "series": f"{run['data']['series']:,}, by {run['id']}" if run["id"] else None,
         "step, seasons": f"{Frequency(run['frequency'])}; {', '.join(map(str, run['season'])) or 'no season'}",
         "mended": "; ".join(f"{count:,} {what}" for what, count in run["mended"].items()),
@@ -285,8 +302,9 @@ def data(known: Known) -> Section:
         drawn = _both_widths(figures.course, each, "course", title)
         content += figure(_of(each, found), drawn, numbers, {"judged here": "band1"}, note)
         keys = ("least", "median", "mean", "greatest", "deviation")
-        rows = [[each["target"], each["observed"], *(each[key] for key in keys)] for each in found["profile"]]
-        content += table(f"The targets in {found['data']}", ["target", "observed", *keys], rows)
+        cells = [[each["target"], each["observed"], *(each[key] for key in keys)] for each in found["profile"]]
+        content += table(f"The targets in {found['data']}", ["target", "observed", *keys], cells)
+        content += sentences(found["read"])
     return Section("data", "The data", content)
 
 
