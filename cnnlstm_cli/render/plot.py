@@ -38,7 +38,7 @@ def _drawn(
     made: Forecast, series: int, column: int, level: float | None, name: str, size: tuple[int, int], colour: bool
 ) -> str:
     """One plot, with a heading that says what is what."""
-    from plotext import figure, marker  # there is one figure, which every plot begins anew
+    from plotext import figure, marker, terminal  # there is one figure, which every plot begins anew
 
     table, ahead = made.table, made.values[series, :, column]
     start, end = table.offsets[series : series + 2]
@@ -46,6 +46,7 @@ def _drawn(
     rows = table.values[end - tail : end, column]
     past, future = np.arange(tail), np.arange(tail, tail + len(ahead))
     known = ~np.isnan(rows)
+    terminal.limit(False, False)  # the size is the caller's to know
     figure.clear()
     figure.theme("simple").legend(False).plot_size(size[0], size[1] - 1)
     if level is not None:
@@ -62,4 +63,4 @@ def _drawn(
     places = [0, tail - 1, len(times) - 1]
     figure.ruler("x").ticks(places, [table.stamp(times[place]) for place in places])
     what = f"{LINE} before  {POINT} forecast" + ("" if level is None else f"  {BAND} {level:g} % interval")
-    return f"{name}:  {what}\n{figure.build().string(colorless=not colour)}\n"
+    return f"{name}:  {what}\n{figure.build().string(colorless=not colour).rstrip()}\n"
