@@ -63,13 +63,17 @@ def forecast(window: Facts, name: str, title: str, size: tuple[int, int] = WIDE)
         times = _axis(axes, window["times"], few=size[0] < WIDE[0])
         split = len(window["history"])
         ahead = times[split:]
-        for alpha, (low, high) in zip((0.28, 0.16, 0.1), window["ends"].values(), strict=False):
-            axes.fill_between(ahead, _array(low), _array(high), color=MODEL, alpha=alpha, linewidth=0)
+        step = (times[split - 1] - times[0]) / max(split - 1, 1)
+        wide = ahead if len(ahead) > 1 else ahead + 0.3 * step * np.array([-1, 1])  # a single step is a bar
+        for alpha, ends in zip((0.28, 0.16, 0.1), window["ends"].values(), strict=False):
+            low, high = (np.resize(_array(end), len(wide)) for end in ends)
+            axes.fill_between(wide, low, high, color=MODEL, alpha=alpha, linewidth=0)
         axes.axvline(times[split - 1], color=RULE, linewidth=1.2)
         axes.plot(times[:split], _array(window["history"]), color=QUIET, linewidth=1.1)
         came = np.concatenate([_array(window["history"])[-1:], _array(window["actual"])])
         axes.plot(times[split - 1 :], came, color=INK, linewidth=1.4)
-        axes.plot(ahead, _array(window["forecast"]), color=MODEL, linewidth=2)
+        point = "o" if len(ahead) == 1 else ""
+        axes.plot(ahead, _array(window["forecast"]), color=MODEL, linewidth=2, marker=point, markersize=4)
 
     return _drawn(draw, name, title, size)
 

@@ -60,7 +60,10 @@ def _drawn(
     figure.draw(before.lines())
     figure.draw(figure.signal(future.tolist(), ahead.tolist(), marker=marker(POINT, "magenta")))
     times = [*table.times[end - tail : end], *made.times[series]]
-    places = [0, tail - 1, len(times) - 1]
-    figure.ruler("x").ticks(places, [table.stamp(times[place]) for place in places])
+    stamps = {place: table.stamp(times[place]) for place in (0, tail - 1, len(times) - 1)}
+    room = size[0] * len(ahead) / len(times)
+    if 1.5 * max(map(len, stamps.values())) > room - 2:  # the middle one ends too near the last, that ends at the edge
+        del stamps[tail - 1]
+    figure.ruler("x").ticks([*stamps], [*stamps.values()])
     what = f"{LINE} before  {POINT} forecast" + ("" if level is None else f"  {BAND} {level:g} % interval")
-    return f"{name}:  {what}\n{figure.build().string(colorless=not colour).rstrip()}\n"
+    return f"{name}:  {what}\n{figure.build().string(colorless=not colour).rstrip(chr(10))}\n"
