@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cnnlstm_cli.backtesting import DEVIATIONS, SEEN, Backtest, backtest, rows_known
+from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.evaluation.metrics import coverage
+from cnnlstm_cli.evaluation.remarks import remarks
 from cnnlstm_cli.evaluation.residuals import (
     apart_from_each_other,
     autocorrelation,
@@ -23,7 +25,7 @@ from cnnlstm_cli.evaluation.residuals import (
     histogram,
     reliability,
 )
-from cnnlstm_cli.evaluation.scores import Numbers, Scores, best_baseline, score
+from cnnlstm_cli.evaluation.scores import Numbers, Scores, score
 from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.series.reader import Data, opened, read_history
 from cnnlstm_cli.series.table import Table
@@ -39,7 +41,6 @@ FEWEST_LAGS = 48
 MOST_COURSE = 300  # points of the whole series, each the mean of its rows
 MOST_TAIL = 240  # rows shown before a forecast
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-BIASED, REPEATED, UNCOVERED = 0.25, 0.2, 5.0  # of the error; a correlation; points of coverage: worth a word beyond
 
 
 def diagnose(run_path: str | Path, data: Data, *, start: str | int | None = None) -> Diagnosis:
@@ -59,6 +60,8 @@ def diagnose(run_path: str | Path, data: Data, *, start: str | int | None = None
     stride = int(-(-origins * targets * horizon // MOST_NUMBERS))
     stride = coprime_stride(stride, run.record.spec.data.season) if stride > 1 else 1
     done = backtest(source, run_path, start=start, stride=stride)
+    if np.isnan(done.came.values).all():
+        raise DataError(f"{table.name}: of all that was forecast nothing was observed. Give more rows.")
     return Diagnosis(run, done, stride, (*_which(run, done, start, unseen, stride), *_told(done)))
 
 
@@ -139,7 +142,7 @@ class Diagnosis:
             "last": table.stamp(times.max()),
             "unseen": bool(self.run.unseen(table)[done.origins + 1].all()),
             "unit": self.unit,
-            "scores": self.scores,
+            "scores": _finite(self.scores),
             "beside": self._beside,
             "steps": self._by(np.broadcast_to(np.arange(done.horizon), done.came.values.shape), range(1, 1 + self._h)),
             "hours": self._by_hour(),
@@ -155,7 +158,7 @@ class Diagnosis:
             "notes": list(self.notes),
             "read": table.notes(),
         }
-        return {**facts, "remarks": list(_remarks(facts))}
+        return {**facts, "remarks": list(remarks(facts))}
 
     @property
     def _several(self) -> bool:
@@ -224,7 +227,7 @@ class Diagnosis:
         """By target in its own unit, and by series, those with the largest errors; empty of one alone."""
         table, came, found = self.done.table, self.done.came, {}
         if len(table.schema.targets) > 1:
-            found["target"] = self.done.scores_by("target")
+            found["target"] = {name: _finite(scores) for name, scores in self.done.scores_by("target").items()}
         if len(table.ids) > 1:
             groups = np.broadcast_to(came.series[:, None], came.values.shape)
             names = ("model", *self._beside[:1])
@@ -268,7 +271,7 @@ class Diagnosis:
         known = ~np.isnan(self._errors())
         errors = np.abs(np.where(known, self._errors(), 0)).sum(axis=1)
         errors = np.where(known.any(axis=1), errors / np.maximum(known.sum(axis=1), 1), np.nan)
-        errors[errors < np.nanmean(errors)] = np.nan  # of few windows some would be worse than none
+        errors[(errors < np.nanmean(errors)) | (errors == 0)] = np.nan  # of few windows not the good ones
         return apart_from_each_other(errors, self.done.origins, self.done.came.series, self._h, WORST)
 
     def _newest(self) -> int:
@@ -349,25 +352,5 @@ def _plain(numbers: Numbers) -> list[float | None]:
     return [None if np.isnan(number) else float(number) for number in numbers]
 
 
-def _remarks(facts: Mapping[str, Any]) -> Iterator[str]:
-    """What is worth a word in the errors: a bias, a pattern that is left, intervals that hold too little or much."""
-    residuals, mae = facts["residuals"], facts["scores"]["model"]["mae"]
-    if abs(residuals["mean"]) > BIASED * mae:
-        side = "more" if residuals["mean"] > 0 else "less"
-        yield f"Forecasts are biased: on average {abs(residuals['mean']):.4g} {side} came than was expected."
-    if residuals["lags"]:
-        place = int(np.argmax(np.abs(residuals["correlations"])))
-        lag, strongest = residuals["lags"][place], residuals["correlations"][place]
-        if abs(strongest) > max(REPEATED, residuals["band"]):
-            rows = "row" if lag == 1 else "rows"
-            alike = "alike" if strongest > 0 else "opposite"
-            yield (
-                f"Errors one step ahead are {alike} {lag} {rows} apart (correlation {strongest:.2f}): "
-                "the model leaves a pattern."
-            )
-    for level, each in facts["coverage"].items():
-        if abs(each["seen"] - float(level)) > UNCOVERED:
-            yield f"Of {level} % intervals {each['seen']:.1f} % held what came."
-    best = best_baseline(facts["scores"])
-    if facts["scores"][best]["mae"] < mae:
-        yield f"On these rows {best} is more accurate than the model."
+def _finite(scores: Scores) -> dict[str, dict[str, float | None]]:
+    return {name: {key: _plain(np.array([each]))[0] for key, each in found.items()} for name, found in scores.items()}

@@ -34,13 +34,14 @@ def text(value: object) -> str:
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """So many significant digits, thousands marked; a dash where there is none."""
+    """So many significant digits, a whole number whole, thousands marked; a dash where there is none."""
     if value is None or not math.isfinite(value):
         return "-"
     if value and not 1e-4 <= abs(value) < 1e9:
         return f"{value:.{digits - 1}e}"
-    before = math.floor(math.log10(abs(value))) + 1 if value else 1
-    return f"{value:,.{max(0, digits - before)}f}"
+    if value == round(value):
+        return f"{value:,.0f}"
+    return f"{value:,.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
 
 
 def table(caption: str, header: Sequence[str | Html], rows: Sequence[Sequence[Cell]], shown: bool = True) -> str:
@@ -85,7 +86,7 @@ def unseen(name: str) -> Html:
 
 def bar(share: float, role: str) -> Html:
     """A bar of that share, 0 to 1, of its cell, in the colour of a role: model, first, quiet."""
-    return Html(f'<span class="bar {role}" style="width:{100 * min(max(share, 0), 1):.1f}%"></span>')
+    return Html(f'<span class="bar {role}" style="width:{100 * share:.1f}%"></span>')
 
 
 def pairs(facts: Mapping[str, object]) -> str:

@@ -57,7 +57,7 @@ def _headline(run: Facts, found: Facts | None) -> Iterator[tuple[str, str, str]]
         mae, unit = scores["model"]["mae"], "deviations" if unit == DEVIATIONS else unit
     elif run["data"]["series"] == 1 and len(run["targets"]) == 1:
         unit, mae = run["targets"][0], run["error_by_target"][run["targets"][0]]
-    against = skill(scores)
+    against = skill({name: each for name, each in scores.items() if each["mae"] is not None})
     if against["percent"] is not None:
         less = "less" if against["percent"] >= 0 else "more"
         yield f"{less.capitalize()} error than {against['against']}", f"{abs(against['percent']):.1f} %", where
@@ -70,11 +70,11 @@ def _headline(run: Facts, found: Facts | None) -> Iterator[tuple[str, str, str]]
 
 def _scores(caption: str, scores: Mapping[str, Facts], unit: str) -> str:
     """The model and the baselines, side by side."""
-    most = max((each["mae"] for each in scores.values() if each["mae"] < float("inf")), default=1.0) or 1.0
+    most = max(each["mae"] or 0 for each in scores.values()) or 1
     metrics = ("mae", "rmse", "mase")
     roles = {name: "model" if name == "model" else "quiet" for name in scores}
     rows = [
-        [name, *(each[metric] for metric in metrics), bar(each["mae"] / most, roles[name])]
+        [name, *(each[metric] for metric in metrics), bar((each["mae"] or 0) / most, roles[name])]
         for name, each in scores.items()
     ]
     header = ("forecaster", "MAE", "RMSE", "MASE", unseen("MAE as a bar"))
@@ -96,7 +96,8 @@ def newest(known: Known) -> Section | None:
     )
     title = f"{_of(window, found)} from {ahead[0]} to {ahead[-1]}: forecast, intervals and what came"
     drawn = _both_widths(figures.forecast, window, "newest", title)
-    note = "The last whole window that there is, forecast from rows before it alone."
+    first = ", of the first of them" if _several(found) else ""
+    note = f"The last whole window that there is{first}, forecast from the rows before it alone."
     caption = f"{_of(window, found)}, forecast from {window['origin']}"
     return Section("forecast", "A forecast and what came", figure(caption, drawn, numbers, legend, note))
 

@@ -11,6 +11,7 @@ import pytest
 import cnnlstm_cli as c
 from cnnlstm_cli import diagnosis
 from cnnlstm_cli.diagnosis import WEEKDAYS, diagnose
+from cnnlstm_cli.evaluation.remarks import remarks
 from cnnlstm_cli.evaluation.residuals import (
     apart_from_each_other,
     autocorrelation,
@@ -174,18 +175,26 @@ def test_of_very_many_origins_some_are_taken_that_come_to_every_hour(load, monke
 
 def test_what_is_worth_a_word_is_said():
     facts = {
+        "origins": 500,
+        "stride": 2,
+        "horizon": 10,
         "residuals": {"mean": -3.0, "lags": [1, 2], "correlations": [0.1, 0.6], "band": 0.15},
         "scores": {"model": {"mae": 4.0}, "drift": {"mae": 3.0}, "last value": {"mae": 5.0}},
         "coverage": {"80": {"seen": 61.0}, "95": {"seen": 95.5}},
+        "beside": ["drift", "last value"],
     }
-    bias, pattern, held, beaten = diagnosis._remarks(facts)
+    bias, pattern, held, beaten = remarks(facts)
     assert "3 less came" in bias
     assert "2 rows apart (correlation 0.60)" in pattern
     assert "Of 80 % intervals 61.0 %" in held
     assert "drift is more accurate" in beaten
     quiet = {"mean": 0.1, "lags": [1, 2], "correlations": [0.1, -0.1], "band": 0.15}
     fine = {"model": {"mae": 4.0}, "drift": {"mae": 5.0}}
-    assert not list(diagnosis._remarks({"residuals": quiet, "scores": fine, "coverage": {"80": {"seen": 83.0}}}))
+    held = {"80": {"seen": 83.0}}
+    assert not list(remarks(facts | {"residuals": quiet, "scores": fine, "coverage": held}))
+    few = {"origins": 12, "stride": 1, "scores": fine}  # one window, in which much may be chance
+    chance = {"mean": -3.0, "lags": [1], "correlations": [0.4], "band": 1.96 / 12**0.5}
+    assert not list(remarks(facts | few | {"residuals": chance, "coverage": {"80": {"seen": 61.0}}}))
 
 
 def test_undated_rows_of_which_all_are_new(tmp_path):
