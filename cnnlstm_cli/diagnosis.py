@@ -345,7 +345,7 @@ class Diagnosis:
 
 def _times(times: NDArray[Any]) -> list[Any]:
     """ISO texts, or whole numbers."""
-    return list(np.datetime_as_string(times, "s") if times.dtype.kind == "M" else times.tolist())
+    return list((np.datetime_as_string(times, "s") if times.dtype.kind == "M" else times).tolist())
 
 
 def _plain(numbers: Numbers) -> list[float | None]:
