@@ -36,6 +36,7 @@ SHARE = 0.2  # of the rows, at the end, unless told otherwise
 FOLDS = 4
 MOST_STRIDE = 10**12
 DEVIATIONS = "standard deviations of the rows trained on"
+SEEN = "the run was trained, and its epoch chosen, on rows up to"
 ISO = re.compile(r"\d{4}-\d{2}(-\d{2}.*)?")
 WHOLE = re.compile(r"-?[0-9]{1,12}")
 
@@ -177,14 +178,14 @@ def _published(data: Data, run: Run, start: str | int | None, stride: int, stric
     if strict:
         table.refuse_mended()
     horizon, lookback = run.record.horizon, run.record.lookback
-    known = _known(table, start, horizon)
+    known = rows_known(table, start, horizon)
     past = table.until(known)
     part = _Part(table, known, past, table.lengths, run.fitted(past), run.record.spec.data.season)
     trial = part.trial(run, stride)
     notes = _left_out(trial, part, stride)
     if not run.unseen(table)[trial.origins + 1].all():
         notes.append(
-            f"the run was trained, and its epoch chosen, on rows up to {run.record.facts['data']['last']}: before that "
+            f"{SEEN} {run.record.facts['data']['last']}: before that "
             "these scores are better than on rows it never saw. Name a later --from, or leave out --run to train anew."
         )
     return _gathered(table, [trial], lookback, notes)
@@ -195,7 +196,7 @@ def _refitted(
 ) -> Backtest:
     table = read_training(data, spec.data)
     horizon = spec.data.horizon or settle(table, spec)[0].data.settled_horizon
-    known = _known(table, start, horizon)
+    known = rows_known(table, start, horizon)
     settled = settle(table.until(known), replace(spec, data=replace(spec.data, horizon=horizon)))[0]
     origins = table.lengths - horizon + 1 - known  # of each series
     stride = min(stride, int(origins.max()))
@@ -330,7 +331,7 @@ def _borders(table: Table, known: Index, end: Index, folds: int) -> Iterator[Ind
         yield np.clip(rows, known, np.maximum(known, end)).astype(np.int64)
 
 
-def _known(table: Table, start: str | int | None, horizon: int) -> Index:
+def rows_known(table: Table, start: str | int | None, horizon: int) -> Index:
     """Rows known before the first forecast, of each series, at least 1.
 
     Raises UsageError when none is left to forecast, or DataError when there are too few rows anyway.

@@ -21,6 +21,7 @@ FLOORS = [
     {"cli"},
     {"options"},
     {"render"},
+    {"diagnosis"},
     {"backtesting"},
     {"training", "inspection", "scoring"},
     {"gate", "warm"},
