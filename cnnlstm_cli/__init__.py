@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from cnnlstm_cli.backtesting import Backtest, backtest
+    from cnnlstm_cli.diagnosis import diagnose
     from cnnlstm_cli.errors import CnnlstmError
     from cnnlstm_cli.forecast import Run, predict
     from cnnlstm_cli.inspection import inspect
@@ -32,6 +33,7 @@ __all__ = [
     "Run",
     "__version__",
     "backtest",
+    "diagnose",
     "inspect",
     "predict",
     "sample",
@@ -44,6 +46,7 @@ HOMES = {
     "CnnlstmError": "errors",
     "Run": "forecast",
     "backtest": "backtesting",
+    "diagnose": "diagnosis",
     "inspect": "inspection",
     "predict": "forecast",
     "sample": "sampling",

@@ -12,7 +12,7 @@ from cnnlstm_cli import __version__
 from cnnlstm_cli import options as opt
 from cnnlstm_cli.config import settings_from
 from cnnlstm_cli.errors import DriftError, OutputError, UsageError
-from cnnlstm_cli.render.answer import answer, report
+from cnnlstm_cli.render.answer import answer, report, write_answer
 from cnnlstm_cli.render.messages import Messages
 
 app = typer.Typer(
@@ -124,6 +124,9 @@ def predict(
     hold_known: Annotated[
         bool, typer.Option("--hold-known", help="Where rows ahead lack covariates, let the last ones hold on.")
     ] = False,
+    plot: Annotated[
+        bool, typer.Option("--plot", help="Draw it on stderr as well, behind the newest rows, with an interval.")
+    ] = False,
     drop_ended: Annotated[
         bool, typer.Option("--drop-ended", help="No forecast of series that ended over a horizon ago.")
     ] = False,
@@ -164,12 +167,11 @@ def predict(
     content = write_forecast(
         frame, made.table, format, wanted, long=long, header=not no_header, as_input=dialect == "input"
     )
-    if output is None or str(output) == "-":
-        answer(content)
-    else:
-        from cnnlstm_cli.runs.atomic import write_atomically
+    if plot:
+        from cnnlstm_cli.render.plot import show
 
-        write_atomically(output, content)
+        show(made, wanted)
+    write_answer(content, output)
     if lines:  # what was not delivered is not logged
         RunDirectory(run).log(lines)
 
@@ -236,9 +238,7 @@ def backtest(
         f"{facts['origins']:,} origins from {facts['first']} to {facts['last']}, {facts['horizon']} steps each"
     )
     if forecasts:
-        from cnnlstm_cli.runs.atomic import write_atomically
-
-        write_atomically(forecasts, forecast_csv(done.frame(written=True)).encode())
+        write_answer(forecast_csv(done.frame(written=True)).encode(), forecasts)
     report(facts, json)
 
 
@@ -303,6 +303,10 @@ def inspect(
     ] = None,
     options: Annotated[bool, typer.Option("--options", help="List every setting that train --set takes.")] = False,
     versions: Annotated[bool, typer.Option("--versions", help="List a run's versions, with their scores.")] = False,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="FILE", help="Look at a run's errors on these rows as well.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a page about a run there.")] = None,
     json: opt.Json = False,
     **given: Any,
 ) -> None:
@@ -312,6 +316,7 @@ def inspect(
 
     \b
     cnnlstm inspect runs/demand
+    cnnlstm inspect runs/demand --data demand.csv --html demand.html
     cnnlstm inspect runs/demand --versions
     cnnlstm inspect demand.csv --json
     cnnlstm inspect --options
@@ -325,8 +330,22 @@ def inspect(
     elif versions:
         facts = inspection.versions(Path(path))
     else:
+        if html:
+            _refuse_to_write(html, data or path, Path(path))
         facts = inspection.inspect(path, **opt.named(given))
-    report(facts, json)
+    if (data or html) and facts["kind"] != "run":
+        raise UsageError("--data and --html go with a run directory: cnnlstm inspect RUN --data FILE --html FILE")
+    if data:
+        from cnnlstm_cli.diagnosis import diagnose
+
+        facts["diagnosis"] = diagnose(facts["run"], data).facts()
+    if html:
+        from cnnlstm_cli.render.page import page
+
+        write_answer(page(facts, facts.get("diagnosis")).encode(), html)
+        Messages().say(f"written: {html}")
+    if json or not html:
+        report(facts, json)
 
 
 def _refuse_to_write(output: Path, data: str, run: Path | None) -> None:

@@ -218,7 +218,10 @@ class Diagnosis:
     def _local_times(self) -> NDArray[Any]:
         """(m, H) what is forecast, on the clock that the data are written by."""
         rows = self.done.origins[:, None] + np.arange(1, self._h + 1)
-        form = self.done.table.schema.time.format
+        clock = self.done.table.schema.time
+        if clock.zone:
+            return clock.wall(self.done.table.times[rows])
+        form = clock.format
         offset = pd.Timestamp(f"2000-01-01T00:00{form.offset}").utcoffset() if form and form.offset else None
         times: NDArray[Any] = self.done.table.times[rows] + np.timedelta64(offset or np.timedelta64(0, "us"))
         return times

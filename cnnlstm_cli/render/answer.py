@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from cnnlstm_cli.errors import OutputError
@@ -19,6 +20,16 @@ def report(facts: dict[str, Any], json: bool) -> None:
         made.draw(facts)
     else:
         answer(made.to_csv(facts).encode())
+
+
+def write_answer(content: bytes, file: Path | None) -> None:
+    """The answer to a file, moved there once it is whole; to standard output where there is none, or it is `-`."""
+    if file is None or str(file) == "-":
+        answer(content)
+        return
+    from cnnlstm_cli.runs.atomic import write_atomically
+
+    write_atomically(file, content)
 
 
 def answer(content: bytes) -> None:

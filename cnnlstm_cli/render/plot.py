@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -32,6 +34,18 @@ def plot(made: Forecast, levels: Sequence[float] = (), width: int = 80, height: 
         name = f"{schema.targets[column]}, {table.ids[series]}" if schema.id else schema.targets[column]
         parts.append(_drawn(made, series, column, level, printable(name), (width, height), colour))
     return "".join(parts)
+
+
+def show(made: Forecast, levels: Sequence[float] = ()) -> None:
+    """`plot` on stderr, as wide as the terminal, else 80 characters; coloured where that is one that has colours."""
+    if sys.stderr is None:
+        return
+    terminal = sys.stderr.isatty()
+    width = os.get_terminal_size(sys.stderr.fileno()).columns if terminal else 80
+    colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    text, encoding = plot(made, levels, width=max(width, 40), colour=colour), sys.stderr.encoding or "utf-8"
+    sys.stderr.write(text.encode(encoding, errors="replace").decode(encoding))
+    sys.stderr.flush()
 
 
 def _drawn(

@@ -97,7 +97,16 @@ def run_report(facts: Facts) -> list[RenderableType]:
     ]
     if len(facts["history"]) > 1:
         parts.append(_history(facts["history"]))
+    if found := facts.get("diagnosis"):
+        parts += diagnosis_report(found)
     return parts
+
+
+def diagnosis_report(facts: Facts) -> list[RenderableType]:
+    """How a version did on data, and what its errors say."""
+    where = f"on {facts['data']}, {facts['origins']:,} origins from {facts['first']} to {facts['last']}:"
+    said = [Text(f"- {line}") for line in (*facts["notes"], *facts["remarks"])]
+    return [Text(where), *backtest_report(facts), *said]
 
 
 def backtest_report(facts: Facts) -> list[RenderableType]:

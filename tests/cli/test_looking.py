@@ -1,0 +1,51 @@
+"""What is looked at: `predict --plot`, `inspect --data`, `inspect --html`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests import SAMPLES
+from tests.command import command
+
+AIR = SAMPLES / "air_passengers.csv"
+
+
+def test_a_plot_goes_to_stderr_and_leaves_the_forecast_alone(air: Path) -> None:
+    plain = command("predict", AIR, "--run", air)
+    drawn = command("predict", AIR, "--run", air, "--plot", "-q")
+    assert (drawn.returncode, drawn.stdout) == (0, plain.stdout)
+    assert "#Passengers:" in drawn.stderr
+    assert "1960-12" in drawn.stderr
+    assert "\033" not in drawn.stderr
+    assert max(map(len, drawn.stderr.splitlines())) <= 80
+
+
+def test_a_page_is_written_and_said(air: Path, tmp_path: Path) -> None:
+    done = command("inspect", air, "--data", AIR, "--html", tmp_path / "air.html")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == f"written: {tmp_path / 'air.html'}\n"
+    page = (tmp_path / "air.html").read_text()
+    assert "Forecast of #Passengers" in page
+    assert "Where it errs" in page
+    through = command("inspect", air, "--html", "-")
+    assert through.stdout.startswith("<!DOCTYPE html>")
+    assert "Where it errs" not in through.stdout
+
+
+def test_errors_on_data_are_facts_as_well(air: Path) -> None:
+    found = json.loads(command("inspect", air, "--data", AIR, "--json").stdout)["diagnosis"]
+    scored = json.loads(command("backtest", AIR, "--run", air, "--json").stdout)
+    assert found["scores"]["model"]["mae"] == scored["scores"]["model"]["mae"]
+
+
+def test_what_is_no_run_has_no_page(air: Path, tmp_path: Path) -> None:
+    for arguments in (["--html", tmp_path / "x.html"], ["--data", AIR]):
+        done = command("inspect", AIR, *arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "go with a run directory" in done.stderr
+    inside = command("inspect", air, "--html", air / "x.html")
+    assert (inside.returncode, inside.stdout) == (2, "")
+    assert not (air / "x.html").exists()
+    nowhere = command("inspect", air, "--html", tmp_path / "no" / "x.html")
+    assert nowhere.returncode == 73
