@@ -157,6 +157,7 @@ def _member_facts(member: Member, lookback: int) -> Facts:
         "seed": member.told["seed"],
         "mae": _rounded(member.told["mae"]),
         "cell": member.spec.cell,
+        "joint": member.spec.channels == "joint",
         "steps": len(found.fed.loss),
         "rows a step": _rows_a_step(member.spec, lookback),
         "ahead": (found.ahead + 1).tolist(),

@@ -9,10 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.floating[Any]]
-Flow = Literal["vanishes", "carries", "explodes", "none"]
+Flow = Literal["vanishes", "fades", "carries", "explodes", "none"]
 
 SHARE = 0.9  # of the gradient, that counts as where it comes from
-FADED = 0.002  # see `flow`
+FADED, VANISHED = 0.1, 0.002  # see `flow`
 
 
 def reach(curve: Numbers, share: float = SHARE) -> int:
@@ -35,12 +35,14 @@ def flow(curve: Numbers) -> Flow:
     gradients, which differ from each other by about as much as they are large. An epoch has at most a quarter of a
     million windows, and so the error of their mean is at best one over the square root of that, a five-hundredth: what
     the oldest step could teach is then lost in what chance does to the newest. It explodes where it is the other way
-    round. "none" where nothing comes from the newest at all.
+    round. Between, it fades where the oldest is below a tenth. "none" where nothing comes from the newest at all.
     """
     ratio = decay(curve)
     if np.isnan(ratio):
         return "none"
-    return "vanishes" if ratio < FADED else "explodes" if ratio > 1 / FADED else "carries"
+    if ratio < FADED:
+        return "vanishes" if ratio < VANISHED else "fades"
+    return "explodes" if ratio > 1 / VANISHED else "carries"
 
 
 def by_segment(curve: Numbers, segments: NDArray[np.int64]) -> Numbers:

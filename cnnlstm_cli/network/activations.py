@@ -129,7 +129,7 @@ def _batches(
 ) -> Iterator[dict[str, NDArray[np.float32]]]:
     """What comes out there, a batch of windows at a time."""
     shapes = [tf.TensorSpec((None, *each.shape[1:])) for each in model.inputs]
-    watched = tf.function(keras.Model(model.inputs, dict(outputs)), [shapes])
+    watched = tf.function(keras.Model(model.inputs, dict(outputs))).get_concrete_function(shapes)
     for first in range(0, len(lookbacks), BATCH):
         inputs = [tf.constant(each[first : first + BATCH]) for each in (lookbacks, calendar) if each is not None]
         yield {name: each.numpy() for name, each in watched(inputs).items()}

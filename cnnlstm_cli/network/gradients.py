@@ -107,8 +107,8 @@ def gradients(
     """
     cut = _Cut.of(model)
     shapes = [tf.TensorSpec((None, *each.shape[1:])) for each in model.inputs]
-    read = tf.function(cut.read, [shapes])
-    pull = tf.function(cut.pull, [shapes, tf.TensorSpec((None, *model.output_shape[1:]))])
+    read = tf.function(cut.read).get_concrete_function(shapes)
+    pull = tf.function(cut.pull).get_concrete_function(shapes, tf.TensorSpec((None, *model.output_shape[1:])))
     ahead = evenly(targets.shape[1], MOST_AHEAD)
     batches = []
     for first in range(0, len(lookbacks), BATCH):
