@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from cnnlstm_cli.render.explain_report import agreed, explain_report
 
 LAG, LOOKBACK, STEPS = 9, 32, 1
 SMALL: dict[str, Any] = {"filters": 4, "units": 3, "reduction": 2}
-BRIEF: dict[str, Any] = {"epochs": 1, "linear": False, "refit": False}
+BRIEF: dict[str, Any] = {"epochs": 1, "members": 1, "linear": False, "refit": False}
 
 
 def echoes(rows: int, seed: int) -> np.ndarray:
@@ -45,7 +46,7 @@ def echo() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def run(echo: pd.DataFrame, tmp_path_factory: Any) -> c.Run:
-    """Two networks that start as the linear model, and are hardly trained."""
+    """A network that starts as the linear model, and is hardly trained."""
     return c.train(
         echo,
         tmp_path_factory.mktemp("explained") / "run",
@@ -54,7 +55,7 @@ def run(echo: pd.DataFrame, tmp_path_factory: Any) -> c.Run:
         season=[2],
         lookback=LOOKBACK,
         horizon=STEPS,
-        settings={"model": {**SMALL, "start": "linear"}, "train": {**BRIEF, "members": 2, "learning_rate": 1e-4}},
+        settings={"model": {**SMALL, "kernel": 8, "start": "linear"}, "train": {**BRIEF, "learning_rate": 1e-4}},
     )
 
 
@@ -70,7 +71,7 @@ def explained(run: c.Run, echo: pd.DataFrame) -> Explanation:
 
 @pytest.fixture(scope="module")
 def joint(tmp_path_factory: Any) -> tuple[c.Run, pd.DataFrame]:
-    """Two columns read together, both ways, and a covariate."""
+    """Two columns read together, and a covariate."""
     random, hours = np.random.default_rng(0), np.arange(300)
     frame = pd.DataFrame(
         {
@@ -86,7 +87,7 @@ def joint(tmp_path_factory: Any) -> tuple[c.Run, pd.DataFrame]:
         known=["heat"],
         horizon=4,
         lookback=48,
-        settings={"model": {**SMALL, "channels": "joint", "bidirectional": True}, "train": {**BRIEF, "members": 1}},
+        settings={"model": {**SMALL, "channels": "joint"}, "train": BRIEF},
     )
     return run, frame
 
@@ -115,11 +116,10 @@ def test_gradients_and_occlusion_point_at_the_lag_that_the_series_hangs_on(expla
     assert sorted(hidden["moved"])[-1] > 3 * sorted(hidden["moved"])[-2]
 
 
-def test_the_facts_are_plain_data_of_every_network_that_is_averaged(explained: Explanation, run: c.Run) -> None:
+def test_the_facts_are_plain_data(explained: Explanation, run: c.Run) -> None:
     facts = explained.facts()
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts
-    kept = [member["seed"] for member in run.record.facts["members"] if member["kept"]]
-    assert [member["seed"] for member in facts["members"]] == kept
+    assert [member["seed"] for member in facts["members"]] == [0]
     assert (facts["kind"], facts["version"], facts["windows"]) == ("explanation", run.record.version, 136)
     for member in facts["members"]:
         assert len(member["rows"]["curve"]) == LOOKBACK
@@ -143,16 +143,15 @@ def test_the_windows_are_those_that_a_backtest_forecasts(
 def test_the_arrays_have_every_number(explained: Explanation, together: Explanation, tmp_path: Path) -> None:
     found = explained.arrays()
     np.savez(tmp_path / "explained.npz", **found)
-    rows = found["member1_rows_ahead"]
+    rows = found["member0_rows_ahead"]
     assert rows.shape == (STEPS, LOOKBACK, 1)
-    np.testing.assert_allclose(rows.mean(axis=(0, 2)), explained.facts()["members"][1]["rows"]["curve"], rtol=1e-3)
+    np.testing.assert_allclose(rows.mean(axis=(0, 2)), explained.facts()["members"][0]["rows"]["curve"], rtol=1e-3)
     steps = explained.facts()["members"][0]["steps"]
     assert found["member0_forward_memory_loss"].shape == found["member0_forward_state_loss"].shape == (steps, 3)
-    assert found["member0_filters"].shape == (2, 1, 4)
+    assert found["member0_filters"].shape == (8, 1, 4)
     assert found["occlusion_moved"].shape == (LOOKBACK // 2, STEPS)
     found = together.arrays()
     assert found["member0_rows_ahead"].shape == (4, 48, 2)
-    assert found["member0_backward_memory_ahead"].shape == (4, 2, 3)
 
 
 def test_the_picture_is_legible_at_80_columns(explained: Explanation, together: Explanation) -> None:
@@ -168,16 +167,43 @@ def test_the_picture_is_legible_at_80_columns(explained: Explanation, together: 
     assert all(f"-{back} " in text for back in range(1, member["steps"]))
     text = drawn(together.facts())
     assert "load [kW]" in text
-    assert "forget, backward" in text
     assert "\u2026" not in text
 
 
+def test_a_way_that_is_read_backwards_is_told_as_the_mirror_of_the_other(explained: Explanation) -> None:
+    """From the oldest step, which it reads last."""
+    (member,) = explained.members
+    (way,) = member.gradients.ways
+    mirror = replace(
+        way,
+        backwards=True,
+        memory=replace(way.memory, loss=way.memory.loss[::-1], ahead=way.memory.ahead[:, ::-1]),
+        state=replace(way.state, loss=way.state.loss[::-1], ahead=way.state.ahead[:, ::-1]),
+    )
+    both = replace(explained, members=(replace(member, gradients=replace(member.gradients, ways=(way, mirror))),))
+    facts = both.facts()
+    forward, backward = facts["members"][0]["ways"]
+    for part in ("memory", "state"):
+        assert 0 < forward[part]["ratio"] != 1
+        for fact in ("reach", "half", "ratio", "flow"):
+            assert backward[part][fact] == forward[part][fact]
+        for fact in ("curve", "loss"):
+            assert backward[part][fact] == forward[part][fact][::-1]
+    assert both.arrays()["member0_backward_memory_loss"].shape == way.memory.loss.shape
+    assert "forget, backward" in drawn(facts)
+
+
 def test_units_that_do_nothing_are_named(run: c.Run, echo: pd.DataFrame, tmp_path: Path) -> None:
-    """A forget gate held open and an input gate held shut by hand, in the file of a network's weights."""
+    """Of two networks, the one with a forget gate held open and an input gate held shut by hand."""
     import keras
 
     copy = c.Run.open(shutil.copytree(run.path, tmp_path / "run"))
     path = copy.folder / "members" / "0.keras"
+    shutil.copy(path, path.with_name("1.keras"))
+    told = json.loads((copy.folder / "run.json").read_text())
+    (member,) = told["members"]
+    told["members"] = [member, {**member, "seed": 5, "kept": False}, {**member, "seed": 7}]
+    (copy.folder / "run.json").write_text(json.dumps(told))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         model = keras.models.load_model(path)
@@ -188,6 +214,7 @@ def test_units_that_do_nothing_are_named(run: c.Run, echo: pd.DataFrame, tmp_pat
     model.save(path)
     facts = explain(copy.path, echo, windows=16).facts()
     assert facts["windows"] == 16
+    assert [member["seed"] for member in facts["members"]] == [0, 7]  # those that are averaged
     way, other = (member["ways"][0] for member in facts["members"])
     assert way["dead"] == [1]
     assert way["gates"]["forget"]["always open"] == [2]
@@ -202,9 +229,7 @@ def test_units_that_do_nothing_are_named(run: c.Run, echo: pd.DataFrame, tmp_pat
 def test_of_the_linear_model_alone_there_is_the_occlusion(run: c.Run, echo: pd.DataFrame, tmp_path: Path) -> None:
     copy = c.Run.open(shutil.copytree(run.path, tmp_path / "run"))
     path = copy.folder / "run.json"
-    told = json.loads(path.read_text())
-    told["members"] = [{**member, "kept": False} for member in told["members"]]
-    path.write_text(json.dumps(told))
+    path.write_text(path.read_text().replace('"kept": true', '"kept": false'))
     facts = explain(copy.path, echo, windows=16).facts()
     assert facts["members"] == []
     assert (facts["occlusion"]["gradient"], facts["occlusion"]["agreement"]) == ([], None)
