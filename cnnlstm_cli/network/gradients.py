@@ -35,7 +35,7 @@ from cnnlstm_cli.series.windows import Index, evenly
 Tensor: TypeAlias = Any  # TensorFlow carries no types
 Numbers = NDArray[np.float64]
 
-BATCH = 128  # windows
+AT_ONCE = 16_384  # windows of a batch, times their steps
 MOST_AHEAD = 24  # steps ahead; of more the gradients take too long
 SHUT, OPEN = 0.1, 0.9  # beyond, a gate is saturated (Karpathy et al. 2015, "left" and "right")
 CLOSE = 1e-4  # of two ways to the same memory; sums in another order differ by 1e-6
@@ -111,12 +111,13 @@ def gradients(
     pull = tf.function(cut.pull).get_concrete_function(shapes, tf.TensorSpec((None, *model.output_shape[1:])))
     ahead = evenly(targets.shape[1], MOST_AHEAD)
     batches = []
-    for first in range(0, len(lookbacks), BATCH):
-        inputs = [tf.constant(each[first : first + BATCH]) for each in (lookbacks, calendar) if each is not None]
+    size = max(1, AT_ONCE // cut.layer.input.shape[1])
+    for first in range(0, len(lookbacks), size):
+        inputs = [tf.constant(each[first : first + size]) for each in (lookbacks, calendar) if each is not None]
         forecast, apart, heard = read(inputs)
         if not apart <= CLOSE:
             raise RuntimeError(f"{cut.layer.name}: stepped through, it remembers otherwise, by {float(apart):.3g}")
-        weights = _weights(forecast - targets[first : first + BATCH], ahead)
+        weights = _weights(forecast - targets[first : first + size], ahead)
         batches.append(([pull(inputs, each) for each in weights], heard))
     pulled, heard = tf.nest.map_structure(lambda *parts: np.sum(parts, axis=0, dtype=float) / len(lookbacks), *batches)
     rows, fed, handed = tf.nest.map_structure(lambda loss, *each: Gradient(loss, np.stack(each)), *pulled)

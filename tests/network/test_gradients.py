@@ -218,7 +218,7 @@ def test_saturated_gates_and_dead_units_are_found(plain: keras.Model, random: np
 def test_gates_are_counted_as_by_the_formula(cell: str, random: np.random.Generator, monkeypatch: Any) -> None:
     """Of the cell's equations, window by window and step by step."""
     monkeypatch.setattr(room, "MOST_AHEAD", 2)
-    monkeypatch.setattr(room, "BATCH", 2)
+    monkeypatch.setattr(room, "AT_ONCE", 7)  # two windows of three steps
     model = network(random, cell=cell, units=3)
     recurrent = model.get_layer(cell)
     recurrent.set_weights([4 * each for each in recurrent.get_weights()])
@@ -258,6 +258,24 @@ def test_gates_are_counted_as_by_the_formula(cell: str, random: np.random.Genera
 def small_network(recurrent: Any) -> keras.Model:
     rows = keras.Input((6, 1), name="lookback")
     return keras.Model(rows, layers.Reshape((2, 1))(layers.Dense(2)(recurrent(rows))))
+
+
+def test_of_what_reads_the_same_both_ways_both_ways_are_the_same(random: np.random.Generator) -> None:
+    """Its cells have the same weights, and so has the head for each; the mirror of each step is the same step."""
+    model = small_network(layers.Bidirectional(layers.LSTM(3)))
+    both, (head, bias) = model.layers[1], model.layers[2].get_weights()
+    cell = [4 * random.normal(size=each.shape) for each in both.get_weights()[:3]]
+    both.set_weights(cell + cell)
+    model.layers[2].set_weights([np.concatenate([head[:3], head[:3]]), bias])
+    half = random.normal(size=(4, 3, 1)).astype(np.float32)
+    x = np.concatenate([half, half[:, ::-1]], axis=1)
+    forward, backward = gradients(model, x, None, x[:, :2]).ways
+    np.testing.assert_allclose(backward.memory.loss, forward.memory.loss[::-1], rtol=1e-4)
+    np.testing.assert_allclose(backward.square, forward.square, rtol=1e-4)
+    for name in ("input", "forget", "output"):
+        np.testing.assert_allclose(backward.open[name], forward.open[name])
+        np.testing.assert_allclose(backward.shut[name], forward.shut[name])
+    assert 0 < sum(each.sum() for each in backward.open.values()) < 9
 
 
 def test_other_cells_are_refused() -> None:
