@@ -163,7 +163,7 @@ def test_the_picture_is_legible_at_80_columns(explained: Explanation, together: 
     assert "Gradients and hiding rows point at the same segments" in text
     member = facts["members"][0]
     assert f"comes from the newest {member['rows']['half']} of 32" in text
-    assert text.count("newest ") >= 1
+    assert "░ 0.1 %, ▒ 1 %, ▓ 5 %, █ 30 % of the largest" in text
     assert all(f"-{back} " in text for back in range(1, member["steps"]))
     text = drawn(together.facts())
     assert "load [kW]" in text

@@ -17,7 +17,7 @@ Facts = Mapping[str, Any]
 
 BARS = "▁▂▃▄▅▆▇█"
 SHADES = " ░▒▓█"
-DARKER = (0.001, 0.01, 0.1, 0.5)  # of the largest, from which on a shade is used: gradients fall by factors
+DARKER = (0.001, 0.01, 0.05, 0.3)  # of the largest, from which on a shade is used: gradients fall by factors
 WIDTH = 60  # of a curve
 LONGEST = 16  # of a bar in the list of segments
 NAMED = 8  # units told by number; of more, how many there are
@@ -166,7 +166,7 @@ def _map(member: Facts, way: Facts) -> Iterator[str]:
         back = steps - place * steps // len(sizes)
         shades = "".join(SHADES[sum(size >= share * largest for share in DARKER)] for size in row)
         yield f"{'newest' if back == 1 else f'-{back - 1}':>9} {shades.rstrip()}"
-    shown = ", ".join(f"{shade} {share:.0%}" for shade, share in zip(SHADES[1:], DARKER, strict=True))
+    shown = ", ".join(f"{shade} {100 * share:g} %" for shade, share in zip(SHADES[1:], DARKER, strict=True))
     yield f"          strongest unit first; from {shown} of the largest"
 
 
