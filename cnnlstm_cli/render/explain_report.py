@@ -167,7 +167,7 @@ def _map(member: Facts, way: Facts) -> Iterator[str]:
         shades = "".join(SHADES[sum(size >= share * largest for share in DARKER)] for size in row)
         yield f"{'newest' if back == 1 else f'-{back - 1}':>9} {shades.rstrip()}"
     shown = ", ".join(f"{shade} {100 * share:g} %" for shade, share in zip(SHADES[1:], DARKER, strict=True))
-    yield f"          strongest unit first; from {shown} of the largest"
+    yield f"          strongest unit first; {shown} of the largest"
 
 
 def _parts(member: Facts) -> tuple[str, list[str], list[list[str]]]:
