@@ -10,7 +10,7 @@ import typer
 
 from cnnlstm_cli import __version__
 from cnnlstm_cli import options as opt
-from cnnlstm_cli.config import settings_from
+from cnnlstm_cli.config import Options, settings_from
 from cnnlstm_cli.errors import DriftError, OutputError, UsageError
 from cnnlstm_cli.render.answer import answer, report, write_answer
 from cnnlstm_cli.render.messages import Messages
@@ -306,6 +306,12 @@ def inspect(
     data: Annotated[
         str | None, typer.Option("--data", metavar="FILE", help="Look at a run's errors on these rows as well.")
     ] = None,
+    gradients: Annotated[
+        bool, typer.Option("--gradients", help="With --data: what the networks look at. Needs TensorFlow.")
+    ] = False,
+    npz: Annotated[
+        Path | None, typer.Option("--npz", metavar="FILE", help="Write what --gradients measured there, as arrays.")
+    ] = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a page about a run there.")] = None,
     json: opt.Json = False,
     **given: Any,
@@ -317,6 +323,7 @@ def inspect(
     \b
     cnnlstm inspect runs/demand
     cnnlstm inspect runs/demand --data demand.csv --html demand.html
+    cnnlstm inspect runs/demand --data demand.csv --gradients
     cnnlstm inspect runs/demand --versions
     cnnlstm inspect demand.csv --json
     cnnlstm inspect --options
@@ -330,21 +337,39 @@ def inspect(
     elif versions:
         facts = inspection.versions(Path(path))
     else:
-        if html:
-            _refuse_to_write(html, data or path, Path(path))
-        facts = inspection.inspect(path, **opt.named(given))
-    if (data or html) and facts["kind"] != "run":
-        raise UsageError("--data and --html go with a run directory: cnnlstm inspect RUN --data FILE --html FILE")
-    if data:
-        from cnnlstm_cli.diagnosis import diagnose
+        _look(path, data, gradients, npz, html, json, opt.named(given))
+        return
+    report(facts, json)
 
-        facts["diagnosis"] = diagnose(facts["run"], data).facts()
+
+def _look(
+    path: str,
+    data: str | None,
+    gradients: bool,
+    npz: Path | None,
+    html: Path | None,
+    json: bool,
+    options: Options,
+) -> None:
+    """Into a run, or data: a report, or the files that were asked for."""
+    from cnnlstm_cli import inspection
+
+    if html and not inspection.is_run(path):
+        raise UsageError("--html makes a page about a run directory: cnnlstm inspect RUN --data FILE --html FILE")
+    for file in (html, npz):
+        if file and str(file) != "-":
+            _refuse_to_write(file, data or path, Path(path))
+    facts, arrays = inspection.looked(path, data, gradients or npz is not None, options)
+    if npz:
+        from cnnlstm_cli.render.output import npz_of
+
+        write_answer(npz_of(arrays), npz)
     if html:
         from cnnlstm_cli.render.page import page
 
-        write_answer(page(facts, facts.get("diagnosis")).encode(), html)
-        Messages().say(f"written: {html}")
-    if json or not html:
+        write_answer(page(facts, facts.get("diagnosis"), facts.get("explanation")).encode(), html)
+    Messages().say(*(f"written: {file}" for file in (html, npz) if file and str(file) != "-"))
+    if json or not (html or npz):
         report(facts, json)
 
 

@@ -127,8 +127,7 @@ def _cut(windows: Windows) -> tuple[NDArray[np.float32], NDArray[np.float32] | N
     calendar = windows.calendar
     if calendar is None:
         return windows.values[rows], None, windows.values[ahead]
-    row = ahead % len(calendar.times)
-    told = replace(calendar, times=calendar.times[row], known=calendar.known[row]).features()
+    told = calendar.ahead(calendar.features(), windows.validation + windows.lookback, windows.horizon)
     return windows.values[rows], told, windows.values[ahead]
 
 
@@ -140,14 +139,15 @@ def _members(run: Run, windows: Windows, given: tuple[Any, Any, Any]) -> Iterato
     try:
         from cnnlstm_cli.network.activations import activations
         from cnnlstm_cli.network.gradients import gradients
-        from cnnlstm_cli.network.restore import restored
+        from cnnlstm_cli.network.restore import built, restored
     except ModuleNotFoundError as error:
         raise UsageError(
             f"looking into a network needs {error.name}, which is not installed here. pip install {error.name}"
         ) from None
     for number, told in enumerate(kept):
         spec = replace(run.record.spec.model, **{name: told[name] for name in REGULARISED})
-        model = restored(spec, windows, run.folder / "members" / f"{number}.keras")
+        path = run.folder / "members" / f"{number}.keras"
+        model = restored(built(spec, windows, seed=0), path, "Train again, or name another version.")
         yield Member(spec, told, gradients(model, *given), activations(model, *given[:2]))
 
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnlstm_cli.config import Options, all_settings, spec_from
-from cnnlstm_cli.errors import DataError
+from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.evaluation.scores import Scores, best_baseline
 from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.planning import lay_windows, settle
 from cnnlstm_cli.runs.directory import RunDirectory
 from cnnlstm_cli.runs.record import Record
-from cnnlstm_cli.series.reader import Data, read_training
+from cnnlstm_cli.series.reader import Data, opened, read_training
 from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.table import Table
 
@@ -24,20 +24,44 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 Facts = dict[str, Any]
+Arrays = dict[str, np.ndarray[Any, Any]]
 
 BULKY = ("validation", "asked", "seen", "error_by_step", "intervals")  # told otherwise, or of use to a program alone
 
 
-def inspect(path: Data, **options: Unpack[Options]) -> Facts:
+def inspect(path: Data, data: Data | None = None, *, gradients: bool = False, **options: Unpack[Options]) -> Facts:
     """The facts of a run directory, or of a CSV file or data frame; the same as `cnnlstm inspect --json` prints.
 
-    options  for data only: the options of `train` that say what its columns are
+    data       for a run only: rows to look at its errors on, the fact `diagnosis`
+    gradients  and at what its networks look at, the fact `explanation`
+    options    for data only: the options of `train` that say what its columns are
 
-    Raises InputError when there is neither file nor run, DataError when it can't be used.
+    Raises InputError when there is neither file nor run, DataError when it can't be used, and UsageError for `data`
+    without a run, or `gradients` without data.
     """
-    if is_run(path):
-        return inspect_run(Path(str(path)))
-    return inspect_data(path, options)
+    return looked(path, data, gradients, options)[0]
+
+
+def looked(path: Data, data: Data | None, gradients: bool, options: Options) -> tuple[Facts, Arrays]:
+    """The same, and the arrays that gradients are measured as."""
+    if data is not None and not is_run(path):
+        raise UsageError(f"{path} is no run directory: only a run's errors can be looked at on other rows.")
+    if gradients and data is None:
+        raise UsageError("gradients need rows to look at. Name them with --data.")
+    if not is_run(path):
+        return inspect_data(path, options), {}
+    facts, arrays = inspect_run(Path(str(path))), {}
+    if data is not None:
+        from cnnlstm_cli.diagnosis import diagnose  # here, because a look at a run alone has no use for it
+
+        source = opened(data)
+        facts["diagnosis"] = diagnose(str(path), source).facts()
+        if gradients:
+            from cnnlstm_cli.explanation import explain
+
+            made = explain(str(path), source)
+            facts["explanation"], arrays = made.facts(), made.arrays()
+    return facts, arrays
 
 
 def settings() -> Facts:

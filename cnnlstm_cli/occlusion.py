@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import DataError
-from cnnlstm_cli.forecast import BATCH, Session
+from cnnlstm_cli.runs.session import BATCH, Session
 from cnnlstm_cli.series.windows import Index
 
 Rows = NDArray[np.float32]

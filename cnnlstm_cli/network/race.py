@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -22,11 +21,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlstm_cli.errors import DataError
-from cnnlstm_cli.network.build import build, linear_network, start_linear
+from cnnlstm_cli.network.build import linear_network, start_linear
 from cnnlstm_cli.network.checkpoint import Epoch
 from cnnlstm_cli.network.choose import chosen
 from cnnlstm_cli.network.fit import Fit, fit, forecaster
+from cnnlstm_cli.network.restore import built, restored
 from cnnlstm_cli.series.windows import Windows
 from cnnlstm_cli.specs import ModelSpec, TrainSpec
 
@@ -256,21 +255,9 @@ class _Progress:
 
 def _built(entry: Entry, windows: Windows, linear: Linear) -> keras.Model:
     """The network as its training begins. Raises DataError when the file of its weights is not of such a network."""
-    spec, calendar = entry.spec, windows.calendar
-    width, covariates = (calendar.width, len(calendar.roles)) if calendar else (0, 0)
-    sizes = (windows.lookback, windows.horizon, windows.values.shape[1], width)
-    model = build(spec, *sizes, covariates=covariates, seed=entry.seed)
+    spec, model = entry.spec, built(entry.spec, windows, entry.seed)
     if entry.begun:
-        try:
-            with warnings.catch_warnings():  # of a list that it wrote down and reads by another way
-                warnings.filterwarnings("ignore", "Skipping nested container at '_operations", UserWarning)
-                model.load_weights(entry.begun)  # numbers alone: what the file says of layers is not looked at
-        except Exception as error:  # noqa: BLE001 - of HDF5, zip and Keras each its own
-            words = str(error).splitlines()[0].rstrip(".")
-            raise DataError(
-                f"{entry.begun} does not hold the network that its run.json tells of: {words}. "
-                "Train without --warm-start."
-            ) from None
+        restored(model, entry.begun, "Train without --warm-start.")
     elif linear is not None and spec.can_start_linear and spec.start == "linear":
         start_linear(model, linear)
     return model

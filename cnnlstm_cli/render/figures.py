@@ -25,6 +25,7 @@ ROLES |= {"#000006": "second"}
 INK, QUIET, RULE, MODEL, FIRST, SECOND = ROLES
 LINES = ((MODEL, "-", 2.0), (FIRST, (0, (5, 2)), 1.4), (SECOND, (0, (1, 1.6)), 1.6))  # the model, the best baselines
 WIDE, NARROW, TALL, SMALL = (960, 300), (400, 260), (400, 240), (300, 150)  # CSS pixels
+HEAT = (0.16, 0.53, 0.82)  # red, green, blue: seen on light and dark paper
 MOST_POINTS = 31  # of a curve that are marked, each
 
 STYLE = {
@@ -122,6 +123,24 @@ def bars(by: Facts, name: str, title: str) -> str:
         every = 1 if len(labels) <= 12 else 3
         axes.set_xticks(places[::every], labels[::every])
         axes.set_ylim(bottom=0)
+
+    return _drawn(draw, name, title, NARROW)
+
+
+def heat(sizes: Sequence[Sequence[float]], name: str, title: str) -> str:
+    """Steps, oldest first, by units: the larger the deeper, by powers of ten down to a thousandth of the largest."""
+
+    def draw(axes: Axes) -> None:
+        from matplotlib.colors import LinearSegmentedColormap
+
+        shades = LinearSegmentedColormap.from_list("depth", [(*HEAT, 0.0), (*HEAT, 1.0)])  # of any paper
+        share = np.array(sizes, dtype=np.float64)
+        share = share / max(float(share.max()), np.finfo(float).tiny)
+        depth = np.log10(np.maximum(share, 1e-3)) / 3 + 1
+        axes.imshow(depth, cmap=shades, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+        axes.set_yticks([0, len(share) - 1], ["oldest", "newest"])
+        axes.set_xticks([])
+        axes.grid(visible=False)
 
     return _drawn(draw, name, title, NARROW)
 
@@ -257,6 +276,8 @@ def _inline(svg: str, name: str, title: str) -> str:
 def _themed(key: str, value: str, name: str) -> str:
     if key == "id":
         return f"{name}-{value}"
+    if value.startswith("data:"):
+        return value.replace("\n", "")
     if key == "href":
         return f"#{name}-{value[1:]}"
     if key in ("d", "transform", "x", "y", "points"):

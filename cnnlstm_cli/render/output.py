@@ -1,16 +1,27 @@
-"""A forecast -> the text that `predict` writes."""
+"""A forecast -> the text that `predict` writes; arrays -> a file of them."""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import UsageError
 from cnnlstm_cli.series.dialect import Dialect
 from cnnlstm_cli.series.table import Table
+
+
+def npz_of(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Arrays by name, as `numpy.load` reads them."""
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
+    return content.getvalue()
 
 
 def write_forecast(

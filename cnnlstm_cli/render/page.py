@@ -22,7 +22,7 @@ def page(run: Facts, diagnosis: Facts | None = None, explanation: Facts | None =
 
     run          of `inspection.inspect_run`
     diagnosis    of `diagnosis.Diagnosis.facts`; without it the page tells what the run itself holds
-    explanation  see `sections.Known`
+    explanation  of `explanation.Explanation.facts`; what the network looks at
     """
     known = Known(run, diagnosis, explanation)
     made = [section for section in (make(known) for make in SECTIONS) if section]
@@ -38,7 +38,8 @@ def page(run: Facts, diagnosis: Facts | None = None, explanation: Facts | None =
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+        "style-src 'unsafe-inline'; img-src data:\">"
         f"<title>{text(title)} - cnnlstm</title><style>{style}</style></head><body>"
         f"<header><p class=eyebrow>{text(run['run'])}</p><h1>{text(title)}</h1>"
         f"<p class=lead>{text(_about(run))}</p><p class=verdict>{text(verdict(run['skill']))}</p>"

@@ -15,6 +15,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cnnlstm_cli.render.explain_report import explain_report
 from cnnlstm_cli.render.messages import printable
 
 Facts = Mapping[str, Any]
@@ -65,7 +66,8 @@ def draw(facts: Facts) -> None:
         "versions": versions_report,
         "score": score_report,
     }
-    lines = reports[facts["kind"]](facts)
+    explained = facts.get("explanation")
+    lines = explain_report(explained) if explained else reports[facts["kind"]](facts)
     Console(markup=False, highlight=False, emoji=False).print(Group(*lines))
 
 

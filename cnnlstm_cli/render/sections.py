@@ -11,6 +11,7 @@ from typing import Any
 
 from cnnlstm_cli.inspection import skill
 from cnnlstm_cli.render import figures
+from cnnlstm_cli.render.insight import insight
 from cnnlstm_cli.render.markup import Section, bar, figure, folded, grid, number, pairs, sentences, table, tiles, unseen
 from cnnlstm_cli.render.report import averaged, limited, losing
 from cnnlstm_cli.series.frequency import Frequency
@@ -24,10 +25,7 @@ WINDOW = {"before": "quiet", "what came": "ink", "forecast": "model"}
 
 @dataclass(frozen=True)
 class Known:
-    """What a page is made of: facts of `inspection.inspect_run`, `Diagnosis.facts()`, and facts of an explanation.
-
-    explanation  {"verdicts": sentences, "curves": [{"caption", "note", "labels", "mae": {name: numbers}}, ...]}
-    """
+    """What a page is made of: facts of `inspection.inspect_run`, `Diagnosis.facts()` and `Explanation.facts()`."""
 
     run: Facts
     diagnosis: Facts | None = None
@@ -310,25 +308,8 @@ def data(known: Known) -> Section:
 
 
 def explanation(known: Known) -> Section | None:
-    """What the network looks at, in sentences and curves."""
-    found = known.explanation
-    if not found:
-        return None
-    curves = [
-        figure(
-            each["caption"],
-            figures.lines(each, f"explanation{place}", each["caption"]),
-            table(
-                each["caption"],
-                ["", *each["mae"]],
-                list(zip(map(str, each["labels"]), *each["mae"].values(), strict=True)),
-            ),
-            dict(zip(each["mae"], ROLES, strict=False)),
-            each.get("note", ""),
-        )
-        for place, each in enumerate(found.get("curves", ()))
-    ]
-    return Section("explanation", "What it looks at", sentences(found["verdicts"]) + grid(*curves))
+    """What the networks look at."""
+    return insight(known.explanation) if known.explanation else None
 
 
 def provenance(known: Known) -> Section:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+
 from tests import SAMPLES
 from tests.command import command
 
@@ -49,3 +51,15 @@ def test_what_is_no_run_has_no_page(air: Path, tmp_path: Path) -> None:
     assert not (air / "x.html").exists()
     nowhere = command("inspect", air, "--html", tmp_path / "no" / "x.html")
     assert nowhere.returncode == 73
+
+
+def test_what_the_networks_look_at_is_told_and_kept(air: Path, tmp_path: Path) -> None:
+    done = command("inspect", air, "--data", AIR, "--npz", tmp_path / "air.npz", "--json")
+    assert (done.returncode, done.stderr) == (0, f"written: {tmp_path / 'air.npz'}\n")
+    told = json.loads(done.stdout)["explanation"]
+    with np.load(tmp_path / "air.npz") as arrays:
+        assert arrays["member0_rows_loss"].shape[0] == told["lookback"]
+        assert arrays["occlusion_moved"].shape[0] == len(told["occlusion"]["segments"])
+    blind = command("inspect", air, "--gradients")
+    assert (blind.returncode, blind.stdout) == (2, "")
+    assert "--data" in blind.stderr
