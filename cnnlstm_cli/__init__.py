@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cnnlstm_cli.backtesting import Backtest, backtest
     from cnnlstm_cli.diagnosis import diagnose
     from cnnlstm_cli.errors import CnnlstmError
+    from cnnlstm_cli.explanation import explain
     from cnnlstm_cli.forecast import Run, predict
     from cnnlstm_cli.inspection import inspect
     from cnnlstm_cli.sampling import sample
@@ -34,6 +35,7 @@ __all__ = [
     "__version__",
     "backtest",
     "diagnose",
+    "explain",
     "inspect",
     "predict",
     "sample",
@@ -47,6 +49,7 @@ HOMES = {
     "Run": "forecast",
     "backtest": "backtesting",
     "diagnose": "diagnosis",
+    "explain": "explanation",
     "inspect": "inspection",
     "predict": "forecast",
     "sample": "sampling",

@@ -11,7 +11,7 @@ import typer
 from cnnlstm_cli import __version__
 from cnnlstm_cli import options as opt
 from cnnlstm_cli.config import Options, settings_from
-from cnnlstm_cli.errors import DriftError, OutputError, UsageError
+from cnnlstm_cli.errors import DriftError, OutputError, UsageError, needing
 from cnnlstm_cli.render.answer import answer, report, write_answer
 from cnnlstm_cli.render.messages import Messages
 
@@ -170,7 +170,8 @@ def predict(
     if plot:
         from cnnlstm_cli.render.plot import show
 
-        show(made, wanted)
+        with needing("--plot"):
+            show(made, wanted)
     write_answer(content, output)
     if lines:  # what was not delivered is not logged
         RunDirectory(run).log(lines)
@@ -367,7 +368,9 @@ def _look(
     if html:
         from cnnlstm_cli.render.page import page
 
-        write_answer(page(facts, facts.get("diagnosis"), facts.get("explanation")).encode(), html)
+        with needing("--html"):
+            written = page(facts, facts.get("diagnosis"), facts.get("explanation"))
+        write_answer(written.encode(), html)
     Messages().say(*(f"written: {file}" for file in (html, npz) if file and str(file) != "-"))
     if json or not (html or npz):
         report(facts, json)
