@@ -38,7 +38,7 @@ def to_csv(facts: Facts) -> str:
         rows.writerows(setting.values() for setting in facts["settings"])
         return text.getvalue()
     if facts["kind"] == "backtest":
-        rows.writerows(_score_rows(facts))
+        rows.writerows(_finite(_score_rows(facts)))
         return text.getvalue()
     if facts["kind"] == "score":
         rows.writerow(SCORE_COLUMNS)
@@ -319,7 +319,7 @@ def _finite(facts: Any) -> Any:
 def _flat(facts: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(facts, Mapping):
         for key, value in facts.items():
-            yield from _flat(value, f"{prefix}.{key}" if prefix else str(key))
+            yield from _flat(value, ".".join(filter(None, (prefix, str(key)))))  # one series has no name
     elif isinstance(facts, list) and any(isinstance(value, Mapping) for value in facts):
         for place, value in enumerate(facts):
             yield from _flat(value, f"{prefix}.{place}")
