@@ -104,7 +104,9 @@ def versions_report(facts: Facts) -> list[RenderableType]:
         skill = "" if each["skill"] is None else f"{each['skill']:.1f} %"
         scores = [f"{each['rows']:,}", f"{each['mae']:.4f}", f"{each['mase']:.4f}", skill]
         rows.append([each["version"], "current" if each["current"] else "", str(each["until"]), *scores])
-    return [table(["version", "", "until", "rows", "mae", "mase", "skill"], rows)]
+    made = table(["version", "", "until", "rows", "mae", "mase", "skill"], rows)
+    made.columns[0].no_wrap = True  # to be copied in one piece
+    return [made]
 
 
 def score_report(facts: Facts) -> list[RenderableType]:
