@@ -99,12 +99,12 @@ def versions_report(facts: Facts) -> list[RenderableType]:
     rows = []
     for each in facts["versions"]:
         if "damaged" in each:
-            rows.append([each["version"], "damaged", "", "", "", "", ""])
+            rows.append([each["version"], "damaged", "", "", "", ""])
             continue
         skill = "" if each["skill"] is None else f"{each['skill']:.1f} %"
-        scores = [f"{each['rows']:,}", f"{each['mae']:.4f}", f"{each['mase']:.4f}", skill]
+        scores = [f"{each['mae']:.4f}", f"{each['mase']:.3f}", skill]
         rows.append([each["version"], "current" if each["current"] else "", str(each["until"]), *scores])
-    made = table(["version", "", "until", "rows", "mae", "mase", "skill"], rows)
+    made = table(["version", "", "until", "mae", "mase", "skill"], rows)
     made.columns[0].no_wrap = True  # to be copied in one piece
     return [made]
 
