@@ -23,7 +23,7 @@ FLOORS = [
     {"render"},
     {"comparison"},
     {"inspection"},
-    {"diagnosis"},
+    {"contest", "diagnosis"},
     {"origins"},
     {"backtesting"},
     {"training", "scoring"},
