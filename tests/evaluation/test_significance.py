@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def by_hand(differential, rows, horizon):
     """The statistic from the formulas of both papers, pair by pair."""
     n, mean = len(differential), sum(differential) / len(differential)
     at = {row: value - mean for row, value in zip(rows, differential, strict=True)}
-    stride = min([horizon, *(b - a for a, b in zip(rows, rows[1:], strict=False))])
+    stride = min([horizon, *(b - a for a, b in pairwise(rows))])
     h = math.ceil(horizon / stride)
 
     def autocovariance(lag):
