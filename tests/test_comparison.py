@@ -152,15 +152,16 @@ def test_of_several_targets_each_origin_counts_once_and_errors_are_in_deviations
     """Two forecasters made by hand: a run's, and the same with noise and other deviations."""
     run, random = Run.open(runs / "far"), np.random.default_rng(5)
     ours = c.backtest(daily(), run.path, start=SEEN)
+    wider = ours.came.scale * (1 + ours.came.column)  # of the second target
     noisy = ours.forecasts["model"] + ours.came.scale[:, None] * random.normal(0, 0.3, ours.came.values.shape)
-    theirs = replace(ours, forecasts={"model": noisy}, came=replace(ours.came, scale=2 * ours.came.scale))
+    theirs = replace(ours, forecasts={"model": noisy}, came=replace(ours.came, scale=wider))
     made = contest.Contest((run, run), (ours, theirs), ())
     assert (made.targets, made.unit[:19]) == (["z", "y"], "standard deviations")
     assert np.isnan(ours.came.values).any()
     gathered, total = {}, 0
     for place, origin in enumerate(ours.origins.tolist()):
         for step in range(5):
-            came, unit = ours.came.values[place, step], 1.5 * ours.came.scale[place]
+            came, unit = ours.came.values[place, step], (ours.came.scale[place] + wider[place]) / 2
             if not np.isnan(came):
                 off = [abs(each[place, step] - came) / unit for each in (ours.forecasts["model"], noisy)]
                 gathered[origin] = gathered.get(origin, 0) + off[0] - off[1]
