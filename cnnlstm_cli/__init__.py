@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from cnnlstm_cli.backtesting import Backtest, backtest
+    from cnnlstm_cli.comparison import compare
     from cnnlstm_cli.diagnosis import diagnose
     from cnnlstm_cli.errors import CnnlstmError
     from cnnlstm_cli.explanation import explain
@@ -34,6 +35,7 @@ __all__ = [
     "Run",
     "__version__",
     "backtest",
+    "compare",
     "diagnose",
     "explain",
     "inspect",
@@ -48,6 +50,7 @@ HOMES = {
     "CnnlstmError": "errors",
     "Run": "forecast",
     "backtest": "backtesting",
+    "compare": "comparison",
     "diagnose": "diagnosis",
     "explain": "explanation",
     "inspect": "inspection",

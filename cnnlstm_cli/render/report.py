@@ -37,6 +37,11 @@ def to_csv(facts: Facts) -> str:
         rows.writerow(facts["settings"][0])
         rows.writerows(setting.values() for setting in facts["settings"])
         return text.getvalue()
+    if facts["kind"] == "comparison":
+        from cnnlstm_cli.render.comparison_report import comparison_rows
+
+        rows.writerows(_finite(comparison_rows(facts)))
+        return text.getvalue()
     if facts["kind"] == "backtest":
         rows.writerows(_finite(_score_rows(facts)))
         return text.getvalue()
@@ -55,10 +60,12 @@ def to_csv(facts: Facts) -> str:
 
 def draw(facts: Facts) -> None:
     """Tables on the terminal's standard output."""
+    from cnnlstm_cli.render.comparison_report import comparison_report
     from cnnlstm_cli.render.run_report import run_report  # which is made of pieces of this room
 
     reports = {
         "run": run_report,
+        "comparison": comparison_report,
         "data": data_report,
         "settings": settings_report,
         "backtest": backtest_report,
