@@ -121,7 +121,7 @@ def test_a_category_that_was_not_seen_is_told_and_is_none(frame, run):
 
 
 def test_what_can_be_no_covariate_is_refused(frame, tmp_path):
-    options = {"settings": QUICK, "horizon": STEPS}
+    options = {"settings": QUICK, "horizon": STEPS, "lookback": 48}
     for known, error, kind in (
         ("y", "can't be --target and something else", UsageError),
         ("time", "can't be --known and something else", UsageError),

@@ -17,7 +17,7 @@ from cnnlstm_cli.training import Outcome, Unattended, attempt
 from tests import SAMPLES
 from tests.command import QUICK, command
 
-ROWS, STEPS = 1_200, 12
+ROWS, STEPS, SEEN = 1_200, 12, 48  # a lookback of two days, which is quick to trace
 LINEAR = {"train": {"epochs": 1, "members": 1, "refit": True}, "model": {"filters": 4}}
 SMALL = {"train": {"epochs": 2, "members": 1, "linear": False}, "model": {"filters": 4, "start": "zero"}}
 
@@ -37,13 +37,14 @@ def frame() -> pd.DataFrame:
 
 
 def again(frame: pd.DataFrame, run: object, settings: dict, **options: object) -> Outcome:
-    return attempt(frame, run, Unattended(only_if_better=True), settings=settings, horizon=STEPS, **options)
+    known = {"horizon": STEPS, "lookback": SEEN, **options}
+    return attempt(frame, run, Unattended(only_if_better=True), settings=settings, **known)
 
 
 @pytest.fixture(scope="module")
 def untrained(frame, tmp_path_factory) -> c.Run:
     """A run of an untrained network."""
-    return c.train(frame[:900], tmp_path_factory.mktemp("gate") / "run", settings=SMALL, horizon=STEPS)
+    return c.train(frame[:900], tmp_path_factory.mktemp("gate") / "run", settings=SMALL, horizon=STEPS, lookback=SEEN)
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_the_errors_compared_are_those_of_a_backtest(frame, poor):
 
 
 def test_a_worse_model_is_not_published_and_nothing_changes(frame, tmp_path):
-    good = c.train(frame[:900], tmp_path / "run", settings=LINEAR, horizon=STEPS)
+    good = c.train(frame[:900], tmp_path / "run", settings=LINEAR, horizon=STEPS, lookback=SEEN)
     before = {path: path.read_bytes() for path in good.folder.rglob("*") if path.is_file()}
     done = again(frame, good.path, SMALL)
     assert done.trained
@@ -89,7 +90,9 @@ def test_a_worse_model_is_not_published_and_nothing_changes(frame, tmp_path):
 def test_no_model_is_published_that_a_baseline_beats(frame, poor):
     """The untrained network is better than one that forecasts a constant far away, and worse than the baselines."""
     wrong = {"train": {"epochs": 1, "members": 1, "linear": False, "learning_rate": 10}, "model": {"filters": 4}}
-    run = c.train(frame[:900], poor.path, settings=wrong | {"model": {"filters": 4, "skip": False}}, horizon=STEPS)
+    run = c.train(
+        frame[:900], poor.path, settings=wrong | {"model": {"filters": 4, "skip": False}}, horizon=STEPS, lookback=SEEN
+    )
     done = again(frame, run.path, SMALL)
     assert done.record.facts["gate"]["new"] < done.record.facts["gate"]["current"]
     assert not done.published
@@ -97,7 +100,7 @@ def test_no_model_is_published_that_a_baseline_beats(frame, poor):
 
 
 def test_without_rows_that_are_new_to_both_each_is_taken_at_its_word(frame, tmp_path):
-    first = c.train(frame, tmp_path / "run", settings=SMALL, horizon=STEPS)
+    first = c.train(frame, tmp_path / "run", settings=SMALL, horizon=STEPS, lookback=SEEN)
     done = again(frame[:-1], first.path, LINEAR)
     assert done.published
     assert "each on its own validation rows" in done.why
@@ -116,13 +119,13 @@ class Alarmed(Watcher):
 
 
 def test_nothing_is_trained_when_nothing_has_changed(frame, tmp_path):
-    first = c.train(frame, tmp_path / "run", settings=SMALL, horizon=STEPS)
+    first = c.train(frame, tmp_path / "run", settings=SMALL, horizon=STEPS, lookback=SEEN)
     history = RunDirectory(first.path).history()
     done = again(frame, first.path, SMALL, watcher=Alarmed())
     assert not done.trained
     assert done.run.record.version == first.record.version
     assert RunDirectory(first.path).history() == history
-    for other in ({"seed": 1}, {"lookback": 48}):
+    for other in ({"seed": 1}, {"lookback": 72}):
         with pytest.raises(AssertionError, match="it was trained"):
             again(frame, first.path, SMALL, watcher=Alarmed(), **other)
 
@@ -130,7 +133,13 @@ def test_nothing_is_trained_when_nothing_has_changed(frame, tmp_path):
 @pytest.mark.parametrize(("what", "options"), [("steps", {"horizon": 6}), ("targets", {"target": "a"})])
 def test_models_of_other_things_are_not_compared(frame, poor, what, options):
     with pytest.raises(UsageError, match=f"compares like with like: .* has {what} "):
-        attempt(frame, poor.path, Unattended(only_if_better=True), settings=SMALL, **{"horizon": STEPS, **options})
+        attempt(
+            frame,
+            poor.path,
+            Unattended(only_if_better=True),
+            settings=SMALL,
+            **{"horizon": STEPS, "lookback": SEEN, **options},
+        )
 
 
 def test_a_run_that_can_not_be_read_is_replaced(frame, poor):
