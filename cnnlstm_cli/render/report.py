@@ -15,6 +15,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cnnlstm_cli.render.data_report import data_report
 from cnnlstm_cli.render.explain_report import explain_report
 from cnnlstm_cli.render.messages import printable
 
@@ -215,34 +216,6 @@ def settings_report(facts: Facts) -> list[RenderableType]:
     for setting in facts["settings"]:
         table.add_row(*(Text(cell) for cell in setting.values()))
     return [table]
-
-
-def data_report(facts: Facts) -> list[RenderableType]:
-    """One screen about a file."""
-    parts: list[RenderableType] = [
-        _pairs(
-            {
-                "data": facts["name"],
-                "time": f"{_listed(facts['time'], 'row number')}, {facts['step']}",
-                "from, to": f"{facts['first']} to {facts['last']}, {_rows(facts)}",
-                **({"series": f"{facts['series']:,}, by {facts['id']}"} if facts["id"] else {}),
-                "season": _listed(facts["season"]),
-                "mended": _counts(facts["mended"]),
-                "left out": ", ".join(f"{name} ({why})" for name, why in facts["left_out"].items()) or "nothing",
-                "train would": f"look back {facts['lookback']} rows and forecast {facts['horizon']} steps",
-            }
-        ),
-        _table(
-            ["target", "least", "mean", "greatest", "missing"],
-            [
-                [c["name"], *(f"{c[k]:,.6g}" for k in ("least", "mean", "greatest")), f"{c['missing']:,}"]
-                for c in facts["targets"]
-            ],
-        ),
-    ]
-    if facts["trainable"]:
-        return [*parts, _scores(facts["baselines"])]
-    return [*parts, Text(f"Not enough to train on: {facts['why_not']}", style="bold red")]
 
 
 def verdict(skill: Facts) -> str:

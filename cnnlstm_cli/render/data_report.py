@@ -1,0 +1,191 @@
+"""What `inspect` found in a file -> a terminal's screen, legible at 80 columns, without colour and in a log."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cnnlstm_cli.render.correlogram import correlogram
+from cnnlstm_cli.render.messages import printable
+from cnnlstm_cli.render.tables import pairs, scores, table
+
+Facts = Mapping[str, Any]
+
+MOST_TARGETS, MOST_NAMED = 16, 3  # shown: targets, gaps and outliers
+MANY = 0.01  # of the rows: so many outliers are no slips but the way the series is
+WIDEST = 100
+
+
+def data_report(facts: Facts) -> list[RenderableType]:
+    """What is in a file, what train would make of it and why, and how hard it is."""
+    targets = facts["targets"]
+    return [
+        pairs(
+            {
+                "data": facts["name"],
+                "time": f"{', '.join(facts['time']) or 'row number'}, {facts['step']}",
+                "from, to": f"{facts['first']} to {facts['last']}, {facts['rows']['used']:,} rows",
+                **({"series": _series(facts)} if facts["id"] else {}),
+                "mended": "; ".join(note.removeprefix("mended: ") for note in facts["notes"]) or "nothing",
+                "gaps": _gaps(facts),
+                "left out": ", ".join(f"{name} ({why})" for name, why in facts["left_out"].items()) or "nothing",
+                "outliers": "\n".join(_outliers(targets)) or "none",
+            }
+        ),
+        _targets(targets[:MOST_TARGETS], many=facts["series"] > 1),
+        *(Text(printable(line)) for line in _remarks(facts)),
+        *_autocorrelation(targets, facts["season"]),
+        Text("\ntrain would take", style="bold"),
+        pairs(_choices(facts)),
+        *_verdict(facts),
+    ]
+
+
+def _series(facts: Facts) -> str:
+    each = facts["each_series"]
+    fewest, most, constant = each["fewest_rows"], each["most_rows"], each["constant"]
+    parts = [f"{facts['series']:,}, by {facts['id']}, of {fewest:,}{f' to {most:,}' if most > fewest else ''} rows"]
+    if constant["count"]:
+        parts.append(f"{constant['count']:,} never change ({_some(constant['ids'], constant['count'])})")
+    if lacking := each["lacking_most"]:
+        parts.append("lacking most: " + ", ".join(f"{one['id']} ({one['missing']:,})" for one in lacking[:MOST_NAMED]))
+    return "; ".join(parts)
+
+
+def _some(names: Sequence[str], count: int) -> str:
+    return ", ".join(names[:MOST_NAMED]) + (", ..." if count > MOST_NAMED else "")
+
+
+def _gaps(facts: Facts) -> str:
+    """The longest gaps between rows; where there are none, those of the targets."""
+    found = [("", facts["gaps"])] if facts["gaps"]["count"] else []
+    found += [(f"{each['name']}: ", each["gaps"]) for each in facts["targets"] if each["gaps"]["count"]]
+    told = [name + _longest(gaps) for name, gaps in found[:MOST_NAMED]]
+    return "; ".join(told + [f"and in {len(found) - MOST_NAMED} more targets"] * (len(found) > MOST_NAMED)) or "none"
+
+
+def _longest(gaps: Facts) -> str:
+    shown = gaps["longest"][:MOST_NAMED]
+    spans = []
+    for gap in shown:
+        where = f"from {gap['at']} to {gap['to']}" if gap["rows"] > 1 else f"at {gap['at']}"
+        spans.append(f"{_counted(gap['rows'], 'row')}{_of(gap)} {where}")
+    return (f"{gaps['count']:,}, the longest: " if gaps["count"] > len(shown) else "") + "; ".join(spans)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _of(place: Facts) -> str:
+    return f" of {place['id']}" if "id" in place else ""
+
+
+def _targets(targets: Sequence[Facts], *, many: bool) -> Table:
+    """A row a target; what none of them has is no column, nor what all lack alike, which is told as mended."""
+    seasons = list(targets[0]["seasons"])
+    missing = len({each["observed"] for each in targets}) > 1
+    zeros = any(each["zeros"] for each in targets)
+    header = [
+        "target",
+        *(["missing"] if missing else []),
+        *(["zero"] if zeros else []),
+        *("least", "median", "greatest"),
+        *(f"season\n{season}" for season in seasons),
+        *("trend", "wander" if many else "level", "outliers"),
+    ]
+    rows = [
+        [
+            each["name"],
+            *([f"{each['filled'] + each['missing']:,}"] if missing else []),
+            *([_share(each["zeros"])] if zeros else []),
+            *(f"{each[key]:,.4g}" for key in ("least", "median", "greatest")),
+            *(_strength(each["seasons"][season]) for season in seasons),
+            _strength(each["trend"]["strength"]),
+            _level(each["level"], many=many),
+            f"{each['outliers']['count']:,}",
+        ]
+        for each in targets
+    ]
+    return table(header, rows, narrow=True)
+
+
+def _share(share: float) -> str:
+    return "" if share == 0 else "<1 %" if share < 0.01 else f"{100 * share:.0f} %"
+
+
+def _strength(strength: float | None) -> str:
+    return "-" if strength is None else f"{strength:.2f}"
+
+
+def _level(level: Facts, *, many: bool) -> str:
+    if level["is"] is None:
+        return "-"
+    return f"{100 * level['wandering']:.0f} %" if many else str(level["is"]).removesuffix(" wanders")
+
+
+def _remarks(facts: Facts) -> Iterator[str]:
+    """What the numbers of the table are."""
+    targets, looked = facts["targets"], facts["looked_at"]
+    if len(targets) > MOST_TARGETS:
+        yield f"and {len(targets) - MOST_TARGETS:,} more targets, which --json tells."
+    wander = "wander: how many series' level does" if facts["series"] > 1 else "level: whether it wanders"
+    yield f"season, trend: how strong, from 0 to 1. {wander}, by the KPSS test."
+    if looked["rows"] < facts["rows"]["used"]:
+        of = f" of {looked['series']:,} series" if looked["series"] > 1 else ""
+        yield f"From season to outliers, and below: of the newest {looked['rows']:,} rows{of}."
+
+
+def _outliers(targets: Sequence[Facts]) -> Iterator[str]:
+    """The farthest, a line each, and which targets have too many."""
+    found = {each["name"]: each["outliers"] for each in targets if each["outliers"]["count"]}
+    heavy = [name for name, outliers in found.items() if outliers["count"] > MANY * outliers["of"]]
+    farthest = [(name, one) for name in found if name not in heavy for one in found[name]["farthest"]]
+    farthest.sort(key=lambda pair: -abs(pair[1]["deviations"]))
+    for name, one in farthest[:MOST_NAMED]:
+        side = "above" if one["deviations"] > 0 else "below"
+        off = f"{abs(one['deviations']):.1f} deviations {side} what is around"
+        yield f"{name}{_of(one)} at {one['at']}: {one['value']:,.6g}, {off}"
+    if heavy:
+        yield f"too many to be slips in {_some(heavy, len(heavy))}: heavy tails, or events that come again"
+
+
+def _autocorrelation(targets: Sequence[Facts], seasons: Sequence[int]) -> Iterator[Text]:
+    """The correlogram of the most seasonal target."""
+    season = seasons[0] if seasons else None
+    shown = max(targets, key=lambda each: each["seasons"].get(str(season)) or 0)
+    found = shown["autocorrelation"]
+    if len(found["lags"]) < 2:
+        return
+    width = min(WIDEST, max(40, shutil.get_terminal_size().columns))
+    yield Text(
+        printable(
+            f"\nautocorrelation of {shown['name']}, 1 to {found['lags'][-1]:,} rows apart "
+            f"(noise: within ±{found['band']:.2g})"
+        )
+    )
+    yield Text(correlogram(found["lags"], found["values"], season, width))
+
+
+def _choices(facts: Facts) -> dict[str, str]:
+    """What train would choose, and why."""
+    why, rows, width = facts["reasons"], facts["rows"], facts["width"]
+    chosen = {
+        "season": ", ".join(map(str, facts["season"])) or "none",
+        "horizon": _counted(facts["horizon"], "step"),
+        "lookback": _counted(facts["lookback"], "row"),
+        "validation": f"{rows['validation']:,} rows of {rows['used']:,}",
+        "width": f"{width['filters']} filters, {width['units']} units",
+    }
+    return {name: f"{value}: {why[name]}" for name, value in chosen.items()}
+
+
+def _verdict(facts: Facts) -> list[RenderableType]:
+    if not facts["trainable"]:
+        return [Text(printable(f"Not enough to train on: {facts['why_not']}"), style="bold red")]
+    return [scores(facts["baselines"]), Text(facts["difficulty"])]
