@@ -197,7 +197,7 @@ def inspect_data(data: Data, options: Options) -> Facts:
         "horizon": settled.data.horizon,
         "lookback": settled.data.lookback,
         "width": {"filters": settled.model.filters, "units": settled.model.units},
-        "reasons": reasons(table, spec, settled, parts),
+        "reasons": reasons(table.schema, spec, settled, parts),
         "rows": {"read": table.read, "used": len(table.values), "training": training, "validation": validation},
         "mended": table.mended_counts(),
         "notes": table.notes(),

@@ -11,7 +11,7 @@ from cnnlstm_cli.config import Spec
 from cnnlstm_cli.evaluation.scores import Scores, best_baseline
 from cnnlstm_cli.series.frequency import Frequency
 from cnnlstm_cli.series.season import STRONG_ENOUGH
-from cnnlstm_cli.series.table import Table
+from cnnlstm_cli.series.table import Schema
 from cnnlstm_cli.series.windows import (
     ENOUGH,
     HORIZONS_SEEN,
@@ -28,27 +28,27 @@ ASKED = "as asked for"
 NO_BETTER = 0.97  # of the last value's error: what chance alone makes of it
 
 
-def reasons(table: Table, asked: Spec, settled: Spec, parts: Split) -> dict[str, str]:
+def reasons(schema: Schema, asked: Spec, settled: Spec, parts: Split) -> dict[str, str]:
     """Of season, horizon, lookback, validation and width, why they are what they are in a settled specification.
 
     asked    the specification before it was settled
     settled  and parts: what `planning.settle` made of it
     """
-    frequency = table.schema.frequency
+    frequency = schema.frequency
     return {
         "season": ASKED if asked.data.season else _season(frequency, settled.data.season),
         "horizon": ASKED if asked.data.horizon else _horizon(frequency, settled),
         "lookback": ASKED if asked.data.lookback else _lookback(settled, parts),
         "validation": ASKED if asked.data.validation is not None else _validation(settled, parts),
-        "width": ASKED if asked.model.filters else _width(len(table.schema.targets), settled, parts),
+        "width": ASKED if asked.model.filters else _width(len(schema.targets), settled, parts),
     }
 
 
 def difficulty(baselines: Scores) -> str | None:
-    """How hard the judged windows are, by the errors of the baselines; None without any."""
-    if not baselines:
+    """How hard the judged windows are, by the errors of the baselines; None where there are none."""
+    best = best_baseline(baselines) if baselines else None
+    if best is None or not np.isfinite(baselines[best]["mae"]):
         return None
-    best = best_baseline(baselines)
     error, naive, scaled = baselines[best]["mae"], baselines["last value"]["mae"], baselines[best]["mase"]
     if error == 0:
         return f"{best} makes no error: there is nothing to learn."
@@ -84,9 +84,9 @@ def _lookback(settled: Spec, parts: Split) -> str:
     share = "third" if lookback * LARGEST_SHARE <= rows else "half"
     limited = f"a {share} of the {rows:,} rows trained on{'' if len(lengths) == 1 else ' in a series'}"
     if season is None:
-        if lookback == HORIZONS_SEEN * horizon:
-            return f"{HORIZONS_SEEN} horizons, as there is no season that fits in twice"
-        return f"{limited}, as there is no season that fits in twice"
+        without = "as there is no season" + (" that fits in twice" if settled.data.season else "")
+        whole = lookback == HORIZONS_SEEN * horizon
+        return f"{f'{HORIZONS_SEEN} horizons' if whole else limited}, {without}"
     count = lookback // season
     if count == SEASONS_SEEN:
         return f"{count} of the season of {season}"

@@ -26,7 +26,7 @@ MOST = 1_000  # rows tested; partial sums of more look the same from afar
 def kpss(column: Numbers) -> float | None:
     """The statistic eta_mu: the squared partial sums of a column around its mean, over n^2 and its long-run variance.
 
-    column  (rows,) without missing values, its seasons taken off; of more than a thousand rows, as many means of several
+    column  (rows,) without missing values, its seasons taken off; of more than a thousand rows means of several
 
     The long-run variance is by Bartlett's weights over 4 (n / 100)^(1/4) lags, the shorter of the paper's two choices:
     the longer one seldom tells a random walk of a hundred rows. None of fewer than ten rows, or of a constant column.

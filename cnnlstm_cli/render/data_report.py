@@ -104,7 +104,7 @@ def _targets(targets: Sequence[Facts], *, many: bool) -> Table:
             each["name"],
             *([f"{each['filled'] + each['missing']:,}"] if missing else []),
             *([_share(each["zeros"])] if zeros else []),
-            *(f"{each[key]:,.4g}" for key in ("least", "median", "greatest")),
+            *(_number(each[key]) for key in ("least", "median", "greatest")),
             *(_strength(each["seasons"][season]) for season in seasons),
             _strength(each["trend"]["strength"]),
             _level(each["level"], many=many),
@@ -113,6 +113,11 @@ def _targets(targets: Sequence[Facts], *, many: bool) -> Table:
         for each in targets
     ]
     return table(header, rows, narrow=True)
+
+
+def _number(number: float) -> str:
+    """To four digits, or all those of a whole number that has up to nine."""
+    return f"{number:,.0f}" if 1e4 <= abs(number) < 1e9 else f"{number:,.4g}"
 
 
 def _share(share: float) -> str:
@@ -188,4 +193,4 @@ def _choices(facts: Facts) -> dict[str, str]:
 def _verdict(facts: Facts) -> list[RenderableType]:
     if not facts["trainable"]:
         return [Text(printable(f"Not enough to train on: {facts['why_not']}"), style="bold red")]
-    return [scores(facts["baselines"]), Text(facts["difficulty"])]
+    return [scores(facts["baselines"]), Text(facts["difficulty"] or "")]
