@@ -24,6 +24,7 @@ WIDEST = 100
 def data_report(facts: Facts) -> list[RenderableType]:
     """What is in a file, what train would make of it and why, and how hard it is."""
     targets = facts["targets"]
+    left_out = ", ".join(f"{name} ({why})" for name, why in facts["left_out"].items())
     return [
         pairs(
             {
@@ -32,8 +33,8 @@ def data_report(facts: Facts) -> list[RenderableType]:
                 "from, to": f"{facts['first']} to {facts['last']}, {facts['rows']['used']:,} rows",
                 **({"series": _series(facts)} if facts["id"] else {}),
                 "mended": "; ".join(note.removeprefix("mended: ") for note in facts["notes"]) or "nothing",
-                "gaps": _gaps(facts),
-                "left out": ", ".join(f"{name} ({why})" for name, why in facts["left_out"].items()) or "nothing",
+                **({"gaps": gaps} if (gaps := _gaps(facts)) else {}),
+                **({"left out": left_out} if left_out else {}),
                 "outliers": "\n".join(_outliers(targets)) or "none",
             }
         ),
@@ -66,7 +67,7 @@ def _gaps(facts: Facts) -> str:
     found = [("", facts["gaps"])] if facts["gaps"]["count"] else []
     found += [(f"{each['name']}: ", each["gaps"]) for each in facts["targets"] if each["gaps"]["count"]]
     told = [name + _longest(gaps) for name, gaps in found[:MOST_NAMED]]
-    return "; ".join(told + [f"and in {len(found) - MOST_NAMED} more targets"] * (len(found) > MOST_NAMED)) or "none"
+    return "; ".join(told + [f"and in {len(found) - MOST_NAMED} more targets"] * (len(found) > MOST_NAMED))
 
 
 def _longest(gaps: Facts) -> str:
@@ -139,8 +140,8 @@ def _remarks(facts: Facts) -> Iterator[str]:
     targets, looked = facts["targets"], facts["looked_at"]
     if len(targets) > MOST_TARGETS:
         yield f"and {len(targets) - MOST_TARGETS:,} more targets, which --json tells."
-    wander = "wander: how many series' level does" if facts["series"] > 1 else "level: whether it wanders"
-    yield f"season, trend: how strong, from 0 to 1. {wander}, by the KPSS test."
+    wander = "wander: series whose level does" if facts["series"] > 1 else "level: whether it wanders"
+    yield f"season, trend: strength, 0 to 1. {wander}, by the KPSS test."
     if looked["rows"] < facts["rows"]["used"]:
         of = f" of {looked['series']:,} series" if looked["series"] > 1 else ""
         yield f"From season to outliers, and below: of the newest {looked['rows']:,} rows{of}."

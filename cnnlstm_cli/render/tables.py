@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from rich import box
@@ -37,6 +38,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, narrow: bool 
 
 
 def scores(found: Mapping[str, Mapping[str, float]]) -> Table:
-    """A row a forecaster, judged on the validation rows."""
-    rows = [[name, *(f"{each[metric]:.4f}" for metric in METRICS)] for name, each in found.items()]
+    """A row a forecaster, judged on the validation rows; `-` for what is not defined there."""
+    rows = [[name, *map(_score, (each[metric] for metric in METRICS))] for name, each in found.items()]
     return table(["on the validation rows", *METRICS], rows)
+
+
+def _score(number: float) -> str:
+    return f"{number:.4f}" if math.isfinite(number) else "-"
