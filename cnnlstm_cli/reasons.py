@@ -67,7 +67,7 @@ def _season(frequency: Frequency, seasons: tuple[int, ...]) -> str:
         return f"usual for rows that come {frequency}, and {apart}" if usual else apart
     if usual:
         return f"rows {' or '.join(map(str, usual))} apart correlate by less than {STRONG_ENOUGH}, or are too few"
-    return f"at no distance do rows correlate by {STRONG_ENOUGH} or more, over three times that distance"
+    return f"there is no distance at which rows correlate by {STRONG_ENOUGH} or more"
 
 
 def _horizon(frequency: Frequency, settled: Spec) -> str:
@@ -97,16 +97,16 @@ def _lookback(settled: Spec, parts: Split) -> str:
 
 
 def _validation(settled: Spec, parts: Split) -> str:
-    held, every = parts.rows()[1], len(parts.held)
+    held, horizon, series = parts.rows()[1], settled.data.settled_horizon, len(parts.lengths)
     begun = parts.held & ~np.append(False, parts.held[:-1])
-    blocks = max(1, round(int(begun.sum()) / len(parts.lengths)))
-    rounded = len(parts.lengths) * blocks  # rows that rounding may give or take
-    if held > VALIDATION_SHARE * every + rounded:
-        share = f"a fifth, but at least a horizon of {settled.data.settled_horizon} of each series"
-    elif held < VALIDATION_SHARE * every - rounded:
+    blocks = max(1, round(int(begun.sum()) / series))
+    fifth, rounded = VALIDATION_SHARE * len(parts.held), series * blocks  # rows that rounding may give or take
+    if held <= np.minimum(parts.lengths, horizon).sum():
+        share = f"a horizon of {horizon}{' of each series' if series > 1 else ''}, the least"
+    elif held < fifth - rounded:
         share = f"enough to choose by, {ENOUGH:,} at most"
     else:
-        share = "a fifth"
+        share = "a fifth" + (f", but at least a horizon of {horizon} of each series" if held > fifth + rounded else "")
     return f"{share}, {'the newest' if blocks == 1 else f'in {blocks} blocks over all but the oldest third'}"
 
 

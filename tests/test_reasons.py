@@ -29,6 +29,9 @@ def frame(rows: int, freq: str | None = None, season: int = 0, columns: int = 1)
     return pd.DataFrame(noise + wave[:, None]).rename(columns="c{}".format).assign(time=times)
 
 
+SCHEMA = read_training(frame(40), spec_from(Options(time="time")).data).schema
+
+
 def told(data: pd.DataFrame, set_: Any = None, **options: Any) -> tuple[Any, dict[str, str]]:
     """What is settled, and why."""
     spec = spec_from(Options(time="time", **options), settings=set_)
@@ -46,7 +49,7 @@ def told(data: pd.DataFrame, set_: Any = None, **options: Any) -> tuple[Any, dic
         (
             frame(400),
             {},
-            {"season": "at no distance do rows correlate by 0.3 or more, over three times that distance"},
+            {"season": "there is no distance at which rows correlate by 0.3 or more"},
         ),
         (frame(400, "D"), {"season": 7}, {"season": "as asked for"}),
         (frame(2000, "15min", 96), {}, {"horizon": "usual for rows that come every 15min"}),
@@ -87,7 +90,7 @@ def told(data: pd.DataFrame, set_: Any = None, **options: Any) -> tuple[Any, dic
         (
             frame(40, "D"),
             {"horizon": 12},
-            {"validation": "a fifth, but at least a horizon of 12 of each series, the newest"},
+            {"validation": "a horizon of 12, the least, the newest"},
         ),
         (frame(400, "D"), {"validation": 50}, {"validation": "as asked for"}),
         (frame(400, "D"), {}, {"width": "narrow, as 281 windows are fewer than 100,000"}),
@@ -104,15 +107,33 @@ def test_a_choice_has_its_reason(data, options, expected):
     assert {key: why[key] for key in expected} == expected
 
 
+@pytest.mark.parametrize(
+    ("lengths", "horizon", "expected"),
+    [
+        ([1000], 10, "a fifth, in 8 blocks over all but the oldest third"),
+        ([100, 100], 30, "a horizon of 30 of each series, the least, the newest"),
+        ([30, 300, 300], 20, "a fifth, but at least a horizon of 20 of each series, the newest"),
+        ([300, 300], 10, "a fifth, in 3 blocks over all"),
+        ([120] * 10_000, 14, "a horizon of 14 of each series, the least, the newest"),
+        ([1000] * 400, 20, "enough to choose by, 20,000 at most, the newest"),
+        ([4000] * 50, 20, "enough to choose by, 20,000 at most, in 8 blocks over all"),
+        ([200] * 200 + [5000] * 100, 60, "enough to choose by, 20,000 at most, the newest"),
+    ],
+)
+def test_what_is_held_out_has_its_reason(lengths, horizon, expected):
+    parts = split(np.array(lengths), horizon, None)
+    words = reasons(SCHEMA, Spec(), Spec(data=DataSpec(horizon=horizon, lookback=9)), parts)["validation"]
+    assert words.startswith(expected)
+    if "20,000 at most" in words:
+        assert parts.rows()[1] <= 20_000
+
+
 def test_of_many_series_rows_are_those_of_one():
     parts = [frame(90, "D", 7).assign(id=name) for name in "abc"]
     settled, why = told(pd.concat(parts), id="id")
     assert settled.data.lookback == 21
     assert why["lookback"] == "3 of the season of 7: no more fit into a third of the 72 rows trained on in a series"
     assert why["validation"] == "a fifth, the newest"
-
-
-SCHEMA = read_training(frame(40), spec_from(Options(time="time")).data).schema
 
 
 @settings(max_examples=300, deadline=None)

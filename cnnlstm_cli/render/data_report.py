@@ -141,7 +141,7 @@ def _remarks(facts: Facts) -> Iterator[str]:
     if len(targets) > MOST_TARGETS:
         yield f"and {len(targets) - MOST_TARGETS:,} more targets, which --json tells."
     wander = "wander: series whose level does" if facts["series"] > 1 else "level: whether it wanders"
-    yield f"season, trend: strength, 0 to 1. {wander}, by the KPSS test."
+    yield f"season, trend: strength, 0 to 1. {wander}, by a KPSS test."
     if looked["rows"] < facts["rows"]["used"]:
         of = f" of {looked['series']:,} series" if looked["series"] > 1 else ""
         yield f"From season to outliers, and below: of the newest {looked['rows']:,} rows{of}."
@@ -154,11 +154,10 @@ def _outliers(targets: Sequence[Facts]) -> Iterator[str]:
     farthest = [(name, one) for name in found if name not in heavy for one in found[name]["farthest"]]
     farthest.sort(key=lambda pair: -abs(pair[1]["deviations"]))
     for name, one in farthest[:MOST_NAMED]:
-        side = "above" if one["deviations"] > 0 else "below"
-        off = f"{abs(one['deviations']):.1f} deviations {side} what is around"
+        off = f"{abs(one['deviations']):.1f} deviations too {'high' if one['deviations'] > 0 else 'low'}"
         yield f"{name}{_of(one)} at {one['at']}: {one['value']:,.6g}, {off}"
     if heavy:
-        yield f"too many to be slips in {_some(heavy, len(heavy))}: heavy tails, or events that come again"
+        yield f"many in {_some(heavy, len(heavy))}: heavy tails, or events that come again"
 
 
 def _autocorrelation(targets: Sequence[Facts], seasons: Sequence[int]) -> Iterator[Text]:

@@ -107,8 +107,8 @@ def test_what_comes_again_is_told_as_such_and_slips_by_their_place():
     slip[123] = -50
     shown = " ".join(screen(daily({"bursts": bursts, "slip": slip})).split())
     assert "slip at 2024-05-03: -50," in shown
-    assert "deviations below what is around" in shown
-    assert "too many to be slips in bursts" in shown
+    assert "deviations too low" in shown
+    assert "many in bursts: heavy tails" in shown
     assert "bursts at" not in shown
 
 
