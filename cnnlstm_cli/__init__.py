@@ -19,8 +19,10 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from cnnlstm_cli.backtesting import Backtest, backtest
+    from cnnlstm_cli.comparison import compare
     from cnnlstm_cli.diagnosis import diagnose
     from cnnlstm_cli.errors import CnnlstmError
+    from cnnlstm_cli.explanation import explain
     from cnnlstm_cli.forecast import Run, predict
     from cnnlstm_cli.inspection import inspect
     from cnnlstm_cli.sampling import sample
@@ -33,7 +35,9 @@ __all__ = [
     "Run",
     "__version__",
     "backtest",
+    "compare",
     "diagnose",
+    "explain",
     "inspect",
     "predict",
     "sample",
@@ -46,7 +50,9 @@ HOMES = {
     "CnnlstmError": "errors",
     "Run": "forecast",
     "backtest": "backtesting",
+    "compare": "comparison",
     "diagnose": "diagnosis",
+    "explain": "explanation",
     "inspect": "inspection",
     "predict": "forecast",
     "sample": "sampling",

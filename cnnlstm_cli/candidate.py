@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlstm_cli import __version__
-from cnnlstm_cli.errors import DataError, UsageError
+from cnnlstm_cli.errors import DataError, needing
 from cnnlstm_cli.evaluation import ridge
 from cnnlstm_cli.evaluation.conformal import FEW, Intervals, difficulty_of
 from cnnlstm_cli.evaluation.drift import spans_of
@@ -209,11 +209,9 @@ def compete(
 
     Raises KeyboardInterrupt, or DataError when a loss is not finite, OutputError when a checkpoint can't be written.
     """
-    try:
+    with needing("training"):
         from cnnlstm_cli.network.fit import continued, settled
         from cnnlstm_cli.network.race import race
-    except ModuleNotFoundError as error:
-        raise _not_installed(error.name) from None
     windows = task.fitting(task.windows)
     train = (continued if begun else settled)(task.spec.train, len(windows.training))
     networks = begun.networks if begun else ()
@@ -302,14 +300,8 @@ def _check(candidate: Candidate, folder: Path) -> None:
 
 def packages() -> dict[str, str]:
     """What a training is made with, {package: version}. Raises UsageError where one of them is not installed."""
-    try:
+    with needing("training"):
         return {"cnnlstm": __version__, **{name: importlib.metadata.version(name) for name in PACKAGES}}
-    except importlib.metadata.PackageNotFoundError as error:
-        raise _not_installed(error.name) from None
-
-
-def _not_installed(package: str | None) -> UsageError:
-    return UsageError(f"training needs {package}, which is not installed here. pip install {package}")
 
 
 def _member_facts(member: Member) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,7 +12,7 @@ import typer
 from cnnlstm_cli import __version__
 from cnnlstm_cli import options as opt
 from cnnlstm_cli.config import Options, settings_from
-from cnnlstm_cli.errors import DriftError, OutputError, UsageError
+from cnnlstm_cli.errors import DriftError, OutputError, UsageError, needing
 from cnnlstm_cli.render.answer import answer, report, write_answer
 from cnnlstm_cli.render.messages import Messages
 
@@ -170,7 +171,8 @@ def predict(
     if plot:
         from cnnlstm_cli.render.plot import show
 
-        show(made, wanted)
+        with needing("--plot"):
+            show(made, wanted)
     write_answer(content, output)
     if lines:  # what was not delivered is not logged
         RunDirectory(run).log(lines)
@@ -301,6 +303,9 @@ def inspect(
     path: Annotated[
         str | None, typer.Argument(metavar="PATH", help="A run directory, a CSV file, or - for standard input.")
     ] = None,
+    other: Annotated[
+        str | None, typer.Argument(metavar="OTHER", help="A second run directory, to compare with the first.")
+    ] = None,
     options: Annotated[bool, typer.Option("--options", help="List every setting that train --set takes.")] = False,
     versions: Annotated[bool, typer.Option("--versions", help="List a run's versions, with their scores.")] = False,
     data: Annotated[
@@ -313,6 +318,9 @@ def inspect(
         Path | None, typer.Option("--npz", metavar="FILE", help="Write what --gradients measured there, as arrays.")
     ] = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a page about a run there.")] = None,
+    card: Annotated[
+        Path | None, typer.Option("--card", metavar="FILE", help="Write a model card there, in Markdown.")
+    ] = None,
     json: opt.Json = False,
     **given: Any,
 ) -> None:
@@ -324,6 +332,7 @@ def inspect(
     cnnlstm inspect runs/demand
     cnnlstm inspect runs/demand --data demand.csv --html demand.html
     cnnlstm inspect runs/demand --data demand.csv --gradients
+    cnnlstm inspect runs/demand runs/other --data demand.csv
     cnnlstm inspect runs/demand --versions
     cnnlstm inspect demand.csv --json
     cnnlstm inspect --options
@@ -336,40 +345,41 @@ def inspect(
         raise UsageError("inspect takes a run directory, a CSV file, or --options. See: cnnlstm inspect --help")
     elif versions:
         facts = inspection.versions(Path(path))
+    elif other is not None:
+        if gradients or npz or html or card:
+            raise UsageError(
+                "two runs are compared in one report. Look at one for --gradients, --npz, --html or --card."
+            )
+        from cnnlstm_cli.comparison import compare
+
+        facts = compare(path, other, data).facts()
     else:
-        _look(path, data, gradients, npz, html, json, opt.named(given))
+        _look(path, data, gradients, {"html": html, "card": card, "npz": npz}, json, opt.named(given))
         return
     report(facts, json)
 
 
 def _look(
-    path: str,
-    data: str | None,
-    gradients: bool,
-    npz: Path | None,
-    html: Path | None,
-    json: bool,
-    options: Options,
+    path: str, data: str | None, gradients: bool, files: Mapping[str, Path | None], json: bool, options: Options
 ) -> None:
-    """Into a run, or data: a report, or the files that were asked for."""
+    """Into a run, or data: a report, or the `files` that were asked for."""
     from cnnlstm_cli import inspection
+    from cnnlstm_cli.render.files import made
 
-    if html and not inspection.is_run(path):
-        raise UsageError("--html makes a page about a run directory: cnnlstm inspect RUN --data FILE --html FILE")
-    for file in (html, npz):
-        if file and str(file) != "-":
+    wanted = {kind: file for kind, file in files.items() if file}
+    if wanted and not inspection.is_run(path):
+        raise UsageError(
+            f"--{next(iter(wanted))} is about a run directory: cnnlstm inspect RUN --data FILE --html FILE"
+        )
+    for file in wanted.values():
+        if str(file) != "-":
             _refuse_to_write(file, data or path, Path(path))
-    facts, arrays = inspection.looked(path, data, gradients or npz is not None, options)
-    if npz:
-        from cnnlstm_cli.render.output import npz_of
-
-        write_answer(npz_of(arrays), npz)
-    if html:
-        from cnnlstm_cli.render.page import page
-
-        write_answer(page(facts, facts.get("diagnosis"), facts.get("explanation")).encode(), html)
-    Messages().say(*(f"written: {file}" for file in (html, npz) if file and str(file) != "-"))
-    if json or not (html or npz):
+    facts, arrays = inspection.looked(path, data, gradients or "npz" in wanted, options)
+    for kind, file in wanted.items():
+        write_answer(made(kind, facts, arrays), file)
+        if str(file) != "-":
+            Messages().say(f"written: {file}")
+    if json or not wanted:
         report(facts, json)
 
 

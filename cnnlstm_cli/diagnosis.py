@@ -13,27 +13,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cnnlstm_cli.backtesting import DEVIATIONS, SEEN, Backtest, backtest, rows_known
+from cnnlstm_cli.backtesting import DEVIATIONS, SEEN, Backtest, backtest
 from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.evaluation.metrics import coverage
 from cnnlstm_cli.evaluation.remarks import remarks
 from cnnlstm_cli.evaluation.residuals import (
     apart_from_each_other,
     autocorrelation,
-    coprime_stride,
     grouped,
     histogram,
     reliability,
 )
 from cnnlstm_cli.evaluation.scores import Numbers, Scores, score
 from cnnlstm_cli.forecast import Run
+from cnnlstm_cli.origins import Origins, judged_from
 from cnnlstm_cli.series.reader import Data, opened, read_history
-from cnnlstm_cli.series.table import Table
 from cnnlstm_cli.series.windows import Index, evenly
 
 Facts = dict[str, Any]
 
-MOST_NUMBERS = 1_000_000  # forecast values; of more origins some rows apart are taken
 BESIDE = 2  # baselines, the best ones, that are shown beside the model
 WORST = 5  # windows
 MOST_PARTS = 10  # series, those with the largest errors
@@ -53,39 +51,25 @@ def diagnose(run_path: str | Path, data: Data, *, start: str | int | None = None
     """
     run, source = Run.open(run_path), opened(data)
     table = read_history(source, run.record.schema)
-    unseen = _first_unseen(run, table) if start is None else None
-    start = unseen if start is None else start
-    horizon, targets = run.record.horizon, len(run.record.schema.targets)
-    origins = np.maximum(table.lengths - horizon + 1 - rows_known(table, start, horizon), 0).sum()
-    stride = int(-(-origins * targets * horizon // MOST_NUMBERS))
-    stride = coprime_stride(stride, run.record.spec.data.season) if stride > 1 else 1
-    done = backtest(source, run_path, start=start, stride=stride)
+    origins = judged_from([run], table, start)
+    done = backtest(source, run_path, start=origins.start, stride=origins.stride)
     if np.isnan(done.came.values).all():
         raise DataError(f"{table.name}: of all that was forecast nothing was observed. Give more rows.")
-    return Diagnosis(run, done, stride, (*_which(run, done, start, unseen, stride), *_told(done)))
+    return Diagnosis(run, done, origins.stride, (*_which(run, done, origins), *_told(done)))
 
 
-def _first_unseen(run: Run, table: Table) -> str | int | None:
-    """The last row that the version has seen, as `backtest` takes it; None where no horizon of rows follows it."""
-    seen = np.add.reduceat((~run.unseen(table)).astype(np.int64), table.offsets[:-1])
-    if not table.schema.time.dated:  # the series are cut at the same row
-        seen = np.full_like(seen, seen.max())
-    if not ((seen > 0) & (table.lengths - seen >= run.record.horizon)).any():
-        return None
-    return str(run.record.facts["data"]["last_time"]) if table.schema.time.dated else int(seen[0])
-
-
-def _which(run: Run, done: Backtest, start: str | int | None, unseen: str | int | None, stride: int) -> Iterator[str]:
+def _which(run: Run, done: Backtest, origins: Origins) -> Iterator[str]:
     """Which rows are judged, in words, and whether they flatter."""
     last, flattered = run.record.facts["data"]["last"], any(note.startswith(SEEN) for note in done.notes)
-    if unseen is not None:
+    if origins.unseen:
         yield f"Judged on the rows after {last}, which the version has not seen."
-    elif start is None:
-        yield f"Judged on the last fifth of the rows, for fewer than {run.record.horizon} are newer than {last}."
+    elif origins.start is None:
+        why = f", for fewer than {run.record.horizon} are newer than {last}" if flattered else ""
+        yield f"Judged on the last fifth of the rows{why}."
     if flattered:
         yield f"The version was trained, or its epochs chosen, on rows up to {last}: scores there flatter it."
-    if stride > 1:
-        yield f"Forecast from every {stride}th row, for there are very many."
+    if origins.stride > 1:
+        yield f"Forecast from every {origins.stride}th row, for there are very many."
 
 
 def _told(done: Backtest) -> Iterator[str]:

@@ -14,8 +14,9 @@ one. Anything else that escapes is a bug of ours (exit 70); Ctrl-C ends with 130
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 BUG = 70
 INTERRUPTED = 130
@@ -61,6 +62,15 @@ class BusyError(CnnlstmError):
     """Another training holds the run directory."""
 
     exit_code = 75
+
+
+@contextlib.contextmanager
+def needing(task: str) -> Iterator[None]:
+    """Raises UsageError, which names the package, where what the task imports in here is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:  # of which importlib.metadata's is one
+        raise UsageError(f"{task} needs {error.name}, which is not installed here. pip install {error.name}") from None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

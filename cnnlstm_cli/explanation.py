@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlstm_cli.errors import DataError, UsageError
+from cnnlstm_cli.errors import DataError, needing
 from cnnlstm_cli.evaluation.reach import agreement, by_segment, decay, flow, reach
 from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.occlusion import Occlusion, occlude, segments
@@ -136,14 +136,10 @@ def _members(run: Run, windows: Windows, given: tuple[Any, Any, Any]) -> Iterato
     kept = [member for member in run.record.facts["members"] if member["kept"]]
     if not kept:
         return
-    try:
+    with needing("looking into a network"):
         from cnnlstm_cli.network.activations import activations
         from cnnlstm_cli.network.gradients import gradients
         from cnnlstm_cli.network.restore import built, restored
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"looking into a network needs {error.name}, which is not installed here. pip install {error.name}"
-        ) from None
     for number, told in enumerate(kept):
         spec = replace(run.record.spec.model, **{name: told[name] for name in REGULARISED})
         path = run.folder / "members" / f"{number}.keras"

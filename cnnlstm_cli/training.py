@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 UNCHANGED = "the data and the options are those that the published version was trained with"
+REFUSED = "the data and the options are those of the last training, which was not published"
 ASKED = "trained without --only-if-better, or there was none to compare with"
 
 
@@ -116,9 +117,13 @@ def attempt(
     spec = spec_from(options, settings, preset)
     asked = json.loads(json.dumps(spec.to_dict()))
     if unattended.only_if_better and (current := _current(directory)):
-        facts = current.record.facts
-        if facts.get("asked") == asked and facts["data"].get("sha256") == fingerprint(source):
+        same = {"asked": asked, "sha256": fingerprint(source)}
+        if _tried(current.record.facts) == same:
             return Outcome(current, current.record, False, False, UNCHANGED)
+        refused = [entry for entry in directory.history() if entry["version"] == current.record.version]
+        if refused and not refused[-1].get("published", True) and _tried(refused[-1]) == same:
+            why = f"{REFUSED} ({refused[-1].get('why')})"
+            return Outcome(current, current.record, False, False, why)
     table = read_training(source, spec.data)
     with directory.training(unattended.wait) as aside:
         job = _Job(directory, aside, watcher or Watcher(), started, unattended, asked)
@@ -201,7 +206,13 @@ def _current(directory: RunDirectory) -> Run | None:
         return None
 
 
+def _tried(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What a training was asked, and the fingerprint of its data, by its version or its line in the history."""
+    data = facts.get("data")
+    return {"asked": facts.get("asked"), "sha256": data.get("sha256") if isinstance(data, dict) else None}
+
+
 def _entry(record: Record, published: bool, why: str) -> dict[str, Any]:
     """A training's line in the history."""
-    kept = ("created", "validation", "rows", "seconds", "data")
+    kept = ("created", "validation", "rows", "seconds", "data", "asked")
     return {"published": published, "why": why, **{key: record.facts[key] for key in kept}}

@@ -101,7 +101,13 @@ def test_without_rows_that_are_new_to_both_each_is_taken_at_its_word(frame, tmp_
     done = again(frame[:-1], first.path, LINEAR)
     assert done.published
     assert "each on its own validation rows" in done.why
-    assert not again(frame, first.path, SMALL).published
+    refused = again(frame, first.path, SMALL)
+    assert not refused.published
+    once_more = again(frame, first.path, SMALL, watcher=Alarmed())
+    assert not once_more.trained
+    assert refused.why in once_more.why
+    with pytest.raises(AssertionError, match="it was trained"):
+        again(frame, first.path, SMALL, watcher=Alarmed(), seed=1)
 
 
 class Alarmed(Watcher):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cnnlstm_cli.__main__ import run
 from tests import SAMPLES
 
 PACKAGE = Path(__file__).parent.parent / "cnnlstm_cli"
@@ -21,8 +22,10 @@ FLOORS = [
     {"cli"},
     {"options"},
     {"render"},
+    {"comparison"},
     {"inspection"},
-    {"diagnosis"},
+    {"contest", "diagnosis"},
+    {"origins"},
     {"backtesting"},
     {"training", "scoring"},
     {"explanation", "gate", "warm"},
@@ -121,3 +124,20 @@ def test_importing_the_package_loads_nothing():
     assert (
         subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "False\n"
     )
+
+
+PICTURES = {
+    "matplotlib": ["inspect", "RUN", "--html", "-"],
+    "plotext": ["predict", str(SAMPLES / "air_passengers.csv"), "--run", "RUN", "--plot"],
+}
+
+
+@pytest.mark.parametrize("package", PICTURES)
+def test_what_a_picture_needs_is_named_where_it_is_not_installed(package, air, monkeypatch, capfd):
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    assert run([str(air) if each == "RUN" else each for each in PICTURES[package]]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.endswith(f" needs {package}, which is not installed here. pip install {package}\n")

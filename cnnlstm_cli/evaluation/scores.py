@@ -35,7 +35,7 @@ class Actuals:
     scale: Numbers
     naive: Numbers
 
-    def __getitem__(self, chosen: NDArray[np.bool_]) -> Actuals:
+    def __getitem__(self, chosen: NDArray[np.bool_ | np.int64]) -> Actuals:
         """Some of the windows."""
         return Actuals(*(getattr(self, field.name)[chosen] for field in fields(self)))
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from cnnlstm_cli.render.correlogram import correlogram
 from cnnlstm_cli.render.messages import printable
-from cnnlstm_cli.render.tables import pairs, scores, table
+from cnnlstm_cli.render.report import pairs, table
 
 Facts = Mapping[str, Any]
 
 MOST_TARGETS, MOST_NAMED = 16, 3  # shown: targets, gaps and outliers
 MANY = 0.01  # of the rows: so many outliers are no slips but the way the series is
+METRICS = ("mae", "rmse", "mase")
 WIDEST = 100
 
 
@@ -113,7 +116,12 @@ def _targets(targets: Sequence[Facts], *, many: bool) -> Table:
         ]
         for each in targets
     ]
-    return table(header, rows, narrow=True)
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
+    for place, name in enumerate(header):
+        made.add_column(name, justify="right" if place else "left", overflow="fold", no_wrap=place > 0)
+    for row in rows:
+        made.add_row(*(Text(printable(cell)) for cell in row))
+    return made
 
 
 def _number(number: float) -> str:
@@ -174,7 +182,10 @@ def _autocorrelation(targets: Sequence[Facts], seasons: Sequence[int]) -> Iterat
             f"(noise: within ±{found['band']:.2g})"
         )
     )
-    yield Text(correlogram(found["lags"], found["values"], season, width))
+    try:
+        yield Text(correlogram(found["lags"], found["values"], season, width))
+    except ModuleNotFoundError:
+        yield Text("(left out: the plot needs plotext, which is not installed)")
 
 
 def _choices(facts: Facts) -> dict[str, str]:
@@ -193,4 +204,9 @@ def _choices(facts: Facts) -> dict[str, str]:
 def _verdict(facts: Facts) -> list[RenderableType]:
     if not facts["trainable"]:
         return [Text(printable(f"Not enough to train on: {facts['why_not']}"), style="bold red")]
-    return [scores(facts["baselines"]), Text(facts["difficulty"] or "")]
+    rows = [[name, *(_score(each[key]) for key in METRICS)] for name, each in facts["baselines"].items()]
+    return [table(["on the validation rows", *METRICS], rows), Text(facts["difficulty"] or "")]
+
+
+def _score(number: float) -> str:
+    return f"{number:.4f}" if math.isfinite(number) else "-"

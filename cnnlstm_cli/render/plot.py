@@ -41,7 +41,7 @@ def show(made: Forecast, levels: Sequence[float] = ()) -> None:
     if sys.stderr is None:
         return
     terminal = sys.stderr.isatty()
-    width = os.get_terminal_size(sys.stderr.fileno()).columns if terminal else 80
+    width = (os.get_terminal_size(sys.stderr.fileno()).columns if terminal else 0) or 80
     colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     text, encoding = plot(made, levels, width=max(width, 40), colour=colour), sys.stderr.encoding or "utf-8"
     sys.stderr.write(text.encode(encoding, errors="replace").decode(encoding))

@@ -32,13 +32,14 @@ class TerminalWatcher(Watcher):
         self._trainings = 0
         self._baseline = ""
         self._seen = 0
+        self._stage = ""
         console = Console(stderr=True)
         # `disable` keeps even the cursor's control codes out of a file
         self._progress = Progress(
             TextColumn("{task.fields[epoch]}", markup=False),
             BarColumn(bar_width=24),
+            TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[losses]}", markup=False),
-            TimeRemainingColumn(),
             console=console,
             disable=messages.quiet or not console.is_terminal,
             transient=True,
@@ -53,7 +54,7 @@ class TerminalWatcher(Watcher):
         """Says it, in a line a fact."""
         best = best_baseline(task.baselines)
         self._baseline = f"{best} {task.baselines[best]['mae']:.4f}"
-        self._trainings, self._seen = self._trainings + 1, 0
+        self._trainings, self._seen, self._stage = self._trainings + 1, 0, ""
         if not (self._once and self._trainings > 1):
             self._messages.say(*plan_lines(task))
         if self._once:
@@ -70,16 +71,18 @@ class TerminalWatcher(Watcher):
                 if math.isnan(epoch.validation)
                 else f"  validation {epoch.validation:.4f} (to beat: {self._baseline})"
             )
-            fields["losses"] = f"loss {epoch.loss:.4f}{judged}"
-            fields["epoch"] = f"epoch {min(epoch.number + 1, epoch.epochs)}/{epoch.epochs}"
+            told = "" if math.isnan(epoch.validation) else f"error {epoch.validation:.4f}, {self._baseline}"
+            fields["losses"] = told or f"loss {epoch.loss:.4f}"
+            fields["epoch"] = f"{self._stage}epoch {min(epoch.number + 1, epoch.epochs)}/{epoch.epochs}"
             if epoch.number > self._seen:
                 self._seen = epoch.number
-                self._messages.detail(f"epoch {epoch.number}/{epoch.epochs}: {fields['losses']}, {epoch.seconds:.1f} s")
+                losses = f"loss {epoch.loss:.4f}{judged}, {epoch.seconds:.1f} s"
+                self._messages.detail(f"epoch {epoch.number}/{epoch.epochs}: {losses}")
         self._progress.update(self._bar, completed=step, total=steps, **fields)
 
     def refitting(self) -> None:
         """The bar begins again."""
-        self._seen = 0
+        self._seen, self._stage = 0, "all rows, "
         self._progress.update(self._bar, completed=0, epoch="all rows", losses="")
 
     def keep_interrupted(self) -> bool:

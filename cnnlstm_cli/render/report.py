@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -15,14 +14,11 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cnnlstm_cli.render.data_report import data_report
 from cnnlstm_cli.render.explain_report import explain_report
 from cnnlstm_cli.render.messages import printable
 
 Facts = Mapping[str, Any]
 
-BARS = "▁▂▃▄▅▆▇█"
-CURVE_WIDTH = 40
 SCORE_COLUMNS = ("step", "count", "mae", "expected", "ratio")
 MOST_STEPS = 24  # shown on a terminal
 VERSION_COLUMNS = ("version", "current", "created", "rows", "until", "mae", "mase", "skill", "damaged")
@@ -41,8 +37,13 @@ def to_csv(facts: Facts) -> str:
         rows.writerow(facts["settings"][0])
         rows.writerows(setting.values() for setting in facts["settings"])
         return text.getvalue()
+    if facts["kind"] == "comparison":
+        from cnnlstm_cli.render.comparison_report import comparison_rows
+
+        rows.writerows(_finite(comparison_rows(facts)))
+        return text.getvalue()
     if facts["kind"] == "backtest":
-        rows.writerows(_score_rows(facts))
+        rows.writerows(_finite(_score_rows(facts)))
         return text.getvalue()
     if facts["kind"] == "score":
         rows.writerow(SCORE_COLUMNS)
@@ -59,8 +60,13 @@ def to_csv(facts: Facts) -> str:
 
 def draw(facts: Facts) -> None:
     """Tables on the terminal's standard output."""
+    from cnnlstm_cli.render.comparison_report import comparison_report
+    from cnnlstm_cli.render.data_report import data_report  # which is made of pieces of this room
+    from cnnlstm_cli.render.run_report import run_report  # as well
+
     reports = {
         "run": run_report,
+        "comparison": comparison_report,
         "data": data_report,
         "settings": settings_report,
         "backtest": backtest_report,
@@ -72,52 +78,12 @@ def draw(facts: Facts) -> None:
     Console(markup=False, highlight=False, emoji=False).print(Group(*lines))
 
 
-def run_report(facts: Facts) -> list[RenderableType]:
-    """One screen about a run."""
-    needs = facts["needs"]
-    parts: list[RenderableType] = [
-        _pairs(
-            {
-                "run": facts["run"],
-                "version": f"{facts['version']} ({len(facts['versions'])} kept)",
-                "trained": f"{facts['created']} in {facts['seconds']:.0f} s, on {facts['data']['name']}",
-                "data": f"{facts['data']['first']} to {facts['data']['last']}, {_rows(facts)}",
-                "mended": _counts(facts["mended"]),
-                "forecasts": ", ".join(facts["targets"]),
-                "ahead": f"{facts['horizon']} steps, {facts['step']}",
-                "season": _listed(facts["season"]),
-                "limits": limited(facts["limits"], facts["data"]["series"]),
-                "needs": f"columns {', '.join(needs['columns'])}; at least {needs['rows']} rows",
-                **({"covariates": _worths(facts["covariates"])} if facts["covariates"] else {}),
-                "average": averaged(facts),
-                "network": f"{facts['parameters']:,} parameters, best epoch {facts['epochs']['best']}",
-                "seed": str(facts["seed"]),
-            }
-        ),
-        _scores(facts["validation"]),
-        Text(verdict(facts["skill"])),
-        *_curve(facts["losses"]),
-    ]
-    if len(facts["history"]) > 1:
-        parts.append(_history(facts["history"]))
-    if found := facts.get("diagnosis"):
-        parts += diagnosis_report(found)
-    return parts
-
-
-def diagnosis_report(facts: Facts) -> list[RenderableType]:
-    """How a version did on data, and what its errors say."""
-    where = f"on {facts['data']}, {facts['origins']:,} origins from {facts['first']} to {facts['last']}:"
-    said = [Text(f"- {line}") for line in (*facts["notes"], *facts["remarks"])]
-    return [Text(where), *backtest_report(facts), *said]
-
-
 def backtest_report(facts: Facts) -> list[RenderableType]:
     """The scores of the model and of the baselines, in all or part by part."""
     header, *rows = _score_rows(facts)
     shown = [[f"{cell:.4g}" if isinstance(cell, float) else cell for cell in row] for row in rows]
     points = [k for k, name in enumerate(header) if "-" not in name or k == 0]
-    tables = [_table([header[k] for k in points], [[row[k] for k in points] for row in shown])]
+    tables = [table([header[k] for k in points], [[row[k] for k in points] for row in shown])]
     if levels := [name.partition("-")[2] for name in header if name.startswith("coverage-")]:
         tables.append(_intervals(header, shown, levels))
     told = f"mae, rmse, pinball and width in {facts['unit']}; smape, wape and coverage in percent"
@@ -133,7 +99,7 @@ def _intervals(header: list[str], rows: list[list[str]], levels: list[str]) -> T
         for row in rows
         for level in levels
     ]
-    return _table([*who, "level", *metrics], [row for row in cells if row[-1] != ""])
+    return table([*who, "level", *metrics], [row for row in cells if row[-1] != ""])
 
 
 def versions_report(facts: Facts) -> list[RenderableType]:
@@ -141,12 +107,14 @@ def versions_report(facts: Facts) -> list[RenderableType]:
     rows = []
     for each in facts["versions"]:
         if "damaged" in each:
-            rows.append([each["version"], "damaged", "", "", "", "", ""])
+            rows.append([each["version"], "damaged", "", "", "", ""])
             continue
         skill = "" if each["skill"] is None else f"{each['skill']:.1f} %"
-        scores = [f"{each['rows']:,}", f"{each['mae']:.4f}", f"{each['mase']:.4f}", skill]
+        scores = [f"{each['mae']:.4f}", f"{each['mase']:.3f}", skill]
         rows.append([each["version"], "current" if each["current"] else "", str(each["until"]), *scores])
-    return [_table(["version", "", "until", "rows", "mae", "mase", "skill"], rows)]
+    made = table(["version", "", "until", "mae", "mase", "skill"], rows)
+    made.columns[0].no_wrap = True  # to be copied in one piece
+    return [made]
 
 
 def score_report(facts: Facts) -> list[RenderableType]:
@@ -161,7 +129,7 @@ def score_report(facts: Facts) -> list[RenderableType]:
     ]
     counts = f"{facts['scored']:,} values scored, {facts['to come']:,} still to come"
     return [
-        _table(list(SCORE_COLUMNS), rows) if rows else Text("No row has come yet that was forecast."),
+        table(list(SCORE_COLUMNS), rows) if rows else Text("No row has come yet that was forecast."),
         Text(f"{counts}; mae in {facts['unit']}, expected as on the validation rows"),
         Text("; ".join(f"{share:.1f} % within intervals of {level} %" for level, share in facts["coverage"].items())),
         *(_columns(facts) if facts["columns"] else ()),
@@ -177,7 +145,7 @@ def _columns(facts: Facts) -> Iterator[Table]:
         for each in facts["columns"]
         for name, span in spans.items()
     ]
-    yield _table(["target", "newest rows", "now", "trained from", "to"], rows)
+    yield table(["target", "newest rows", "now", "trained from", "to"], rows)
 
 
 def limited(limits: Facts, series: int) -> str:
@@ -257,14 +225,14 @@ def summary_lines(facts: Facts) -> list[str]:
         f"trained: {epochs['run']} epochs{stopped}, best {epochs['best']}{anew}, in {facts['seconds']:.1f} s; "
         f"{networks}, {facts['parameters']:,} parameters",
         f"validation: mae {model['mae']:.4f}, mase {model['mase']:.4f}. {verdict(facts['skill'])}",
-        *([f"covariates: {worths}"] if (worths := _worths(facts["covariates"])) else []),
+        *([f"covariates: {worth}"] if (worth := worths(facts["covariates"])) else []),
         *([f"warning: {against}"] if (against := losing(facts)) else []),
         *([facts["why"]] if facts.get("gate") else []),
         f"{'published' if facts['published'] else 'not published; still'}: {facts['run']}, version {facts['version']}",
     ]
 
 
-def _worths(covariates: Facts) -> str:
+def worths(covariates: Facts) -> str:
     """By how much the error grows without each, the most first."""
     grows = {name: 100 * (each["shuffled"] / each["mae"] - 1) for name, each in covariates.items() if each["mae"] > 0}
     told = (f"{name} {grows[name]:+.1f} %" for name in sorted(grows, key=grows.__getitem__, reverse=True))
@@ -279,39 +247,8 @@ def averaged(facts: Facts) -> str:
     return " and ".join(networks + linear) + (" averaged" if kept + len(linear) > 1 else "")
 
 
-def sparkline(values: list[float]) -> str:
-    """At most 40 bars, each the mean of its share of the values."""
-    count = min(CURVE_WIDTH, len(values))
-    edges = [round(k * len(values) / count) for k in range(count + 1)]
-    means = [sum(values[a:b]) / (b - a) for a, b in itertools.pairwise(edges)]
-    low, span = min(means), (max(means) - min(means)) or 1.0
-    return "".join(BARS[round((mean - low) / span * (len(BARS) - 1))] for mean in means)
-
-
-def _curve(losses: list[Facts]) -> Iterator[Text]:
-    for key, name in (("loss", "training"), ("validation", "validation")):
-        values = [row[key] for row in losses if row.get("member", 0) == 0]
-        if values:
-            yield Text(f"{name:>10} loss {sparkline(values)} {values[0]:.4f} -> {min(values):.4f} at best")
-
-
-def _scores(scores: Mapping[str, Facts]) -> Table:
-    metrics = ["mae", "rmse", "mase"]
-    return _table(
-        ["on the validation rows", *metrics], [[n, *(f"{s[m]:.4f}" for m in metrics)] for n, s in scores.items()]
-    )
-
-
-def _history(history: list[Facts]) -> Table:
-    rows = []
-    for entry in history:
-        mae = "" if entry["mae"] is None else f"{entry['mae']:.4f}"
-        done = "published" if entry["published"] else "not published"
-        rows.append([str(entry["created"]), str(entry["version"]), mae, f"{done}: {entry['why']}"])
-    return _table(["when", "version", "mae", ""], rows)
-
-
-def _pairs(facts: Mapping[str, str]) -> Table:
+def pairs(facts: Mapping[str, str]) -> Table:
+    """Names and what they stand for, one below the other."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
@@ -320,7 +257,8 @@ def _pairs(facts: Mapping[str, str]) -> Table:
     return grid
 
 
-def _table(header: list[str], rows: list[list[str]]) -> Table:
+def table(header: list[str], rows: list[list[str]]) -> Table:
+    """A table; all columns but the first stand to the right."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for place, name in enumerate(header):
         table.add_column(name, justify="right" if place else "left", overflow="fold")
@@ -329,16 +267,19 @@ def _table(header: list[str], rows: list[list[str]]) -> Table:
     return table
 
 
-def _rows(facts: Facts) -> str:
+def rows(facts: Facts) -> str:
+    """How many rows, and for what."""
     rows = facts["rows"]
     return f"{rows['used']:,} rows ({rows['training']:,} training, {rows['validation']:,} validation)"
 
 
-def _counts(mended: Mapping[str, int]) -> str:
+def counts(mended: Mapping[str, int]) -> str:
+    """What was mended, in words."""
     return "; ".join(f"{count:,} {what}" for what, count in mended.items()) or "nothing"
 
 
-def _listed(values: list[Any], none: str = "none") -> str:
+def listed(values: list[Any], none: str = "none") -> str:
+    """Values, or a word where there are none."""
     return ", ".join(str(value) for value in values) or none
 
 
@@ -353,7 +294,7 @@ def _finite(facts: Any) -> Any:
 def _flat(facts: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(facts, Mapping):
         for key, value in facts.items():
-            yield from _flat(value, f"{prefix}.{key}" if prefix else str(key))
+            yield from _flat(value, ".".join(filter(None, (prefix, str(key)))))  # one series has no name
     elif isinstance(facts, list) and any(isinstance(value, Mapping) for value in facts):
         for place, value in enumerate(facts):
             yield from _flat(value, f"{prefix}.{place}")

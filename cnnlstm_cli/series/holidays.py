@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlstm_cli.errors import UsageError
+from cnnlstm_cli.errors import UsageError, needing
 from cnnlstm_cli.series.frequency import Times
 
 WIDTH = 3  # on a holiday, on the day before one, and on the day after
@@ -16,10 +16,8 @@ def holidays(times: Times, place: str) -> NDArray[np.float64]:
 
     Raises UsageError for a place that is not known, or without the package.
     """
-    try:
+    with needing("--holidays"):
         import holidays as calendars
-    except ModuleNotFoundError:
-        raise UsageError("--holidays needs a package that is not installed here. pip install holidays") from None
     days = times.astype("datetime64[D]")
     years = days.astype("datetime64[Y]").astype(np.int64) + 1970
     country, _, part = place.partition("-")

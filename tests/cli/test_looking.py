@@ -45,7 +45,7 @@ def test_what_is_no_run_has_no_page(air: Path, tmp_path: Path) -> None:
     for arguments in (["--html", tmp_path / "x.html"], ["--data", AIR]):
         done = command("inspect", AIR, *arguments)
         assert (done.returncode, done.stdout) == (2, "")
-        assert "go with a run directory" in done.stderr
+        assert "run directory" in done.stderr
     inside = command("inspect", air, "--html", air / "x.html")
     assert (inside.returncode, inside.stdout) == (2, "")
     assert not (air / "x.html").exists()
@@ -63,3 +63,21 @@ def test_what_the_networks_look_at_is_told_and_kept(air: Path, tmp_path: Path) -
     blind = command("inspect", air, "--gradients")
     assert (blind.returncode, blind.stdout) == (2, "")
     assert "--data" in blind.stderr
+
+
+def test_two_runs_are_compared(air: Path, tmp_path: Path) -> None:
+    done = command("inspect", air, air, "--data", AIR, "--json")
+    facts = json.loads(done.stdout)
+    assert (done.returncode, facts["kind"], facts["differences"]) == (0, "comparison", [])
+    assert command("inspect", air, air).stdout.startswith("part,what,first,second\n")
+    wrong = command("inspect", air, air, "--html", tmp_path / "x.html")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    nowhere = command("inspect", air, tmp_path / "none")
+    assert (nowhere.returncode, nowhere.stdout) == (66, "")
+
+
+def test_a_card_is_written(air: Path, tmp_path: Path) -> None:
+    done = command("inspect", air, "--data", AIR, "--card", tmp_path / "card.md", "--html", tmp_path / "air.html")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == f"written: {tmp_path / 'air.html'}\nwritten: {tmp_path / 'card.md'}\n"
+    assert (tmp_path / "card.md").read_text().startswith("# Model card")

@@ -163,6 +163,13 @@ def test_a_value_beyond_computing_is_refused(write):
     assert "too large" in done.stderr
 
 
+def test_where_plotext_is_not_installed_all_but_the_plot_is_there(monkeypatch):
+    monkeypatch.setitem(sys.modules, "plotext", None)
+    shown = screen(AIR)
+    assert "the plot needs plotext" in shown
+    assert "The best baseline, linear" in shown
+
+
 def area(text: str) -> list[int]:
     """Of each column of the plot how many cells of it are filled."""
     rows = [re.split("[│┤]", line)[1] for line in text.splitlines() if re.search("[│┤]", line)]

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import cnnlstm_cli as c
-from cnnlstm_cli import diagnosis
+from cnnlstm_cli import origins
 from cnnlstm_cli.diagnosis import WEEKDAYS, diagnose
 from cnnlstm_cli.evaluation.remarks import remarks
 from cnnlstm_cli.evaluation.residuals import (
@@ -165,7 +165,7 @@ def test_facts_are_json(judged, sold):
 
 
 def test_of_very_many_origins_some_are_taken_that_come_to_every_hour(load, monkeypatch):
-    monkeypatch.setattr(diagnosis, "MOST_NUMBERS", 400)
+    monkeypatch.setattr(origins, "MOST_NUMBERS", 400)
     facts = diagnose(load, hourly()).facts()
     assert facts["stride"] == 5  # 231 origins of 6 steps ask for 4, which would come to 6 hours of 24 only
     assert facts["residuals"]["lags"] == list(range(5, 49, 5))
