@@ -60,8 +60,9 @@ def _deviations(column: Numbers, seasons: Sequence[int]) -> Numbers:
             usual = _medians(around, each)
             around, rest = around - usual, rest - usual
     off = rest - _rolling(rest, span)
+    off = np.where(np.abs(off) <= ROUNDING * np.abs(column).max(), 0.0, off)
     deviation = _deviation(off)
-    if deviation <= ROUNDING * np.abs(column).max():
+    if deviation == 0:
         return np.zeros(len(column))
     beside = off - _between(np.clip(off / deviation, -LEAST, LEAST), off)
     found = _nearer(off, _off_both_sides(rest, span // 2)) / deviation

@@ -61,6 +61,8 @@ def test_a_line_in_noise_has_the_strength_of_its_share_and_rises_from_end_to_end
     assert strength == pytest.approx(rise**2 / 12 / (rise**2 / 12 + 1), abs=0.03)
     assert change == pytest.approx(rise, abs=1.5)  # two averages of ten rows of noise
     assert trend(-column, [season])[1] == pytest.approx(-change)
+    long = trend(column + 4 * np.sin(rows * 2 * np.pi / 500), [season, 500])  # the level is what no season is
+    assert long[0] == pytest.approx(strength, abs=0.05)
 
 
 def test_a_line_and_a_season_alone_are_all_there_is():
