@@ -72,6 +72,11 @@ def told(data: pd.DataFrame, set_: Any = None, **options: Any) -> tuple[Any, dic
             {"season": 1440},
             {"lookback": "2 of the season of 1440, of which more would be too long to learn from"},
         ),
+        (
+            frame(350, "D"),
+            {"season": 7},
+            {"lookback": "13 of the season of 7: no more fit into a third of the 280 rows trained on"},
+        ),
         (frame(1000, "D"), {}, {"lookback": "8 horizons, as there is no season"}),
         (frame(200, "D"), {}, {"lookback": "a third of the 160 rows trained on, as there is no season"}),
         (

@@ -124,6 +124,18 @@ def test_facts_of_many_series_are_the_median_over_them_and_outliers_name_theirs(
     assert place["deviations"] == pytest.approx(30, rel=0.2)
 
 
+def test_a_longer_season_has_no_share_in_the_shorter_one():
+    day = 3 * np.sin(np.arange(168 * 12) * 2 * np.pi / 24)
+    (found,) = profile(table({"y": day + noise(168 * 12)}), (24, 168))
+    assert found["seasons"] == {"24": pytest.approx(0.82, abs=0.03), "168": pytest.approx(0, abs=0.05)}
+
+
+def test_every_series_has_an_equal_say_in_the_autocorrelation():
+    fast, slow = np.tile([1.0, -1.0], 150), np.repeat([1.0, -1.0], 150)
+    found = profile(shops({"a": fast, "b": 1000 * slow}), ())[0]["autocorrelation"]
+    assert found["values"][0] == pytest.approx(((300 - 3) - 299) / 600)
+
+
 def test_half_of_the_series_wander():
     values = {f"s{k}": noise(300, k).cumsum() if k % 2 else noise(300, k) for k in range(10)}
     assert profile(shops(values), ())[0]["level"]["wandering"] == 0.5
@@ -131,10 +143,11 @@ def test_half_of_the_series_wander():
 
 def test_what_was_filled_is_no_outlier_and_gaps_make_none():
     column = noise(2000)
-    column[[50, 1200]] = 12, np.nan
+    column[[50, 1200, 1700]] = 12, np.nan, -10
     column[300:360] = np.nan
     (found,) = profile(table({"y": column}), (24,))
-    assert [place["at"] for place in found["outliers"]["farthest"]] == ["2024-01-03 02:00:00"]
+    places = [(place["at"], place["value"]) for place in found["outliers"]["farthest"]]
+    assert places == [("2024-01-03 02:00:00", 12), ("2024-03-11 20:00:00", -10)]
     assert found["outliers"]["of"] == 2000 - 61
 
 
