@@ -69,6 +69,7 @@ def profile(table: Table, seasons: Sequence[int]) -> list[Facts]:
     A number is None where there are too few rows for it, or the column is constant.
     """
     look, found, empty = Look.at(table), [], without_any(table)
+    seasons = sorted(seasons)  # a user may name them in any order
     for k, name in enumerate(table.schema.targets):
         column, observed = table.values[:, k], table.observed[:, k]
         parts = [column[a:b] for a, b in zip(look.starts, look.ends, strict=True)]

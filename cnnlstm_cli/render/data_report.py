@@ -55,7 +55,8 @@ def _series(facts: Facts) -> str:
     fewest, most, constant = each["fewest_rows"], each["most_rows"], each["constant"]
     parts = [f"{facts['series']:,}, by {facts['id']}, of {fewest:,}{f' to {most:,}' if most > fewest else ''} rows"]
     if constant["count"]:
-        parts.append(f"{constant['count']:,} never change ({_some(constant['ids'], constant['count'])})")
+        verb = "changes" if constant["count"] == 1 else "change"
+        parts.append(f"{constant['count']:,} never {verb} ({_some(constant['ids'], constant['count'])})")
     if lacking := each["lacking_most"]:
         parts.append("lacking most: " + ", ".join(f"{one['id']} ({one['missing']:,})" for one in lacking[:MOST_NAMED]))
     return "; ".join(parts)
@@ -66,7 +67,7 @@ def _some(names: Sequence[str], count: int) -> str:
 
 
 def _gaps(facts: Facts) -> str:
-    """The longest gaps between rows; where there are none, those of the targets."""
+    """The longest gaps between rows, and those that single targets have besides."""
     found = [("", facts["gaps"])] if facts["gaps"]["count"] else []
     found += [(f"{each['name']}: ", each["gaps"]) for each in facts["targets"] if each["gaps"]["count"]]
     told = [name + _longest(gaps) for name, gaps in found[:MOST_NAMED]]
@@ -170,7 +171,7 @@ def _outliers(targets: Sequence[Facts]) -> Iterator[str]:
 
 def _autocorrelation(targets: Sequence[Facts], seasons: Sequence[int]) -> Iterator[Text]:
     """The correlogram of the most seasonal target."""
-    season = seasons[0] if seasons else None
+    season = min(seasons, default=None)
     shown = max(targets, key=lambda each: each["seasons"].get(str(season)) or 0)
     found = shown["autocorrelation"]
     if len(found["lags"]) < 2:

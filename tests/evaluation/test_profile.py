@@ -126,7 +126,7 @@ def test_facts_of_many_series_are_the_median_over_them_and_outliers_name_theirs(
 
 def test_a_longer_season_has_no_share_in_the_shorter_one():
     day = 3 * np.sin(np.arange(168 * 12) * 2 * np.pi / 24)
-    (found,) = profile(table({"y": day + noise(168 * 12)}), (24, 168))
+    (found,) = profile(table({"y": day + noise(168 * 12)}), (168, 24))
     assert found["seasons"] == {"24": pytest.approx(0.82, abs=0.03), "168": pytest.approx(0, abs=0.05)}
 
 

@@ -94,7 +94,7 @@ def test_of_many_series_no_line_a_series():
     parts[7]["y"] = 3.0
     parts[9].loc[40:60, "y"] = np.nan
     shown = screen(pd.concat(parts), id="shop", target="y")
-    assert "60, by shop, of 100 rows; 1 never change (s7); lacking most: s9 (21)" in " ".join(shown.split())
+    assert "60, by shop, of 100 rows; 1 never changes (s7); lacking most: s9 (21)" in " ".join(shown.split())
     assert "21 rows of s9 from 2024-02-10 to 2024-03-01" in " ".join(shown.split())
     assert "wander: series whose level does" in shown
     assert len(shown.splitlines()) < 50
