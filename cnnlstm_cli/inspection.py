@@ -11,9 +11,11 @@ import numpy as np
 
 from cnnlstm_cli.config import Options, all_settings, spec_from
 from cnnlstm_cli.errors import DataError, UsageError
+from cnnlstm_cli.evaluation.profile import Look, gaps, profile, series
 from cnnlstm_cli.evaluation.scores import Scores, best_baseline
 from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.planning import lay_windows, settle
+from cnnlstm_cli.reasons import difficulty, reasons
 from cnnlstm_cli.runs.directory import RunDirectory
 from cnnlstm_cli.runs.record import Record
 from cnnlstm_cli.series.reader import Data, opened, read_training
@@ -186,11 +188,16 @@ def inspect_data(data: Data, options: Options) -> Facts:
         "step": table.schema.step,
         "first": table.stamp(table.times.min()),
         "last": table.stamp(table.times.max()),
-        "targets": [_column(name, column) for name, column in zip(table.schema.targets, table.values.T, strict=True)],
+        "targets": profile(table, settled.data.season),
+        "gaps": gaps(table),
+        "looked_at": Look.at(table).facts(),
+        **({"each_series": series(table)} if table.schema.id else {}),
         "left_out": dict(table.left_out),
         "season": list(settled.data.season),
         "horizon": settled.data.horizon,
         "lookback": settled.data.lookback,
+        "width": {"filters": settled.model.filters, "units": settled.model.units},
+        "reasons": reasons(table.schema, spec, settled, parts),
         "rows": {"read": table.read, "used": len(table.values), "training": training, "validation": validation},
         "mended": table.mended_counts(),
         "notes": table.notes(),
@@ -203,19 +210,13 @@ def _verdict(table: Table, settled: Any, parts: Any) -> Facts:
     try:
         task = lay_windows(table, settled, parts)
     except DataError as error:
-        return {"trainable": False, "why_not": str(error), "baselines": {}}
+        return {"trainable": False, "why_not": str(error), "baselines": {}, "difficulty": None}
     windows = {"training": len(task.windows.training), "validation": len(task.windows.validation)}
-    return {"trainable": True, "windows": windows, "baselines": task.baselines}
-
-
-def _column(name: str, column: np.ndarray[Any, np.dtype[np.float64]]) -> Facts:
-    known = column[~np.isnan(column)]
     return {
-        "name": name,
-        "least": float(known.min()),
-        "mean": float(known.mean()),
-        "greatest": float(known.max()),
-        "missing": int(len(column) - len(known)),
+        "trainable": True,
+        "windows": windows,
+        "baselines": task.baselines,
+        "difficulty": difficulty(task.baselines),
     }
 
 

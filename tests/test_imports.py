@@ -31,7 +31,7 @@ FLOORS = [
     {"explanation", "gate", "warm"},
     {"candidate"},
     {"intervals", "occlusion", "sampling", "worth"},
-    {"planning", "forecast"},
+    {"planning", "forecast", "reasons"},
     {"network", "runs", "evaluation"},
     {"series"},
     {"config"},

@@ -61,7 +61,8 @@ def to_csv(facts: Facts) -> str:
 def draw(facts: Facts) -> None:
     """Tables on the terminal's standard output."""
     from cnnlstm_cli.render.comparison_report import comparison_report
-    from cnnlstm_cli.render.run_report import run_report  # which is made of pieces of this room
+    from cnnlstm_cli.render.data_report import data_report  # which is made of pieces of this room
+    from cnnlstm_cli.render.run_report import run_report  # as well
 
     reports = {
         "run": run_report,
@@ -185,34 +186,6 @@ def settings_report(facts: Facts) -> list[RenderableType]:
     return [table]
 
 
-def data_report(facts: Facts) -> list[RenderableType]:
-    """One screen about a file."""
-    parts: list[RenderableType] = [
-        pairs(
-            {
-                "data": facts["name"],
-                "time": f"{listed(facts['time'], 'row number')}, {facts['step']}",
-                "from, to": f"{facts['first']} to {facts['last']}, {rows(facts)}",
-                **({"series": f"{facts['series']:,}, by {facts['id']}"} if facts["id"] else {}),
-                "season": listed(facts["season"]),
-                "mended": counts(facts["mended"]),
-                "left out": ", ".join(f"{name} ({why})" for name, why in facts["left_out"].items()) or "nothing",
-                "train would": f"look back {facts['lookback']} rows and forecast {facts['horizon']} steps",
-            }
-        ),
-        table(
-            ["target", "least", "mean", "greatest", "missing"],
-            [
-                [c["name"], *(f"{c[k]:,.6g}" for k in ("least", "mean", "greatest")), f"{c['missing']:,}"]
-                for c in facts["targets"]
-            ],
-        ),
-    ]
-    if facts["trainable"]:
-        return [*parts, _scores(facts["baselines"])]
-    return [*parts, Text(f"Not enough to train on: {facts['why_not']}", style="bold red")]
-
-
 def verdict(skill: Facts) -> str:
     """How the model did against the best baseline, in words."""
     if skill["percent"] is None:
@@ -272,13 +245,6 @@ def averaged(facts: Facts) -> str:
     networks = [f"{kept} network{'s' if kept > 1 else ''}"] if kept else []
     linear = ["the linear model"] if facts["linear"] else []
     return " and ".join(networks + linear) + (" averaged" if kept + len(linear) > 1 else "")
-
-
-def _scores(scores: Mapping[str, Facts]) -> Table:
-    metrics = ["mae", "rmse", "mase"]
-    return table(
-        ["on the validation rows", *metrics], [[n, *(f"{s[m]:.4f}" for m in metrics)] for n, s in scores.items()]
-    )
 
 
 def pairs(facts: Mapping[str, str]) -> Table:
