@@ -28,7 +28,7 @@ FLOORS = [
     {"training", "scoring"},
     {"explanation", "gate", "warm"},
     {"candidate"},
-    {"intervals", "occlusion", "sampling", "worth"},
+    {"bands", "intervals", "occlusion", "sampling", "worth"},
     {"planning", "forecast"},
     {"network", "runs", "evaluation"},
     {"series"},
