@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cnnlstm_cli.evaluation.quantiles import shares, stretches, to_dict
 from cnnlstm_cli.planning import Task
@@ -13,8 +13,6 @@ from cnnlstm_cli.runs.atomic import writing_to
 from cnnlstm_cli.runs.session import Session
 
 if TYPE_CHECKING:
-    import keras
-
     from cnnlstm_cli.network.checkpoint import Epoch
     from cnnlstm_cli.network.race import Race
 
@@ -31,10 +29,8 @@ class Watcher(Protocol):
         """Ctrl-C came: whether to go on with the best weights so far."""
 
 
-def learn(
-    task: Task, raced: Race, watcher: Watcher, started: float, checkpoints: Path | None = None
-) -> keras.Model | None:
-    """A network of the best one's kind, trained for as many epochs on the training windows, and not on all rows later.
+def learn(task: Task, raced: Race, watcher: Watcher, started: float, checkpoints: Path | None = None) -> Any:
+    """A keras.Model of the best one's kind, trained for as many epochs on the training windows, and never on all rows.
 
     None when that, or the race, was interrupted or out of time, which is counted from `started`, by `perf_counter`.
     Raises KeyboardInterrupt, DataError or OutputError as `candidate.compete` does.

@@ -282,7 +282,7 @@ def _quantiles(candidate: Candidate, folder: Path, watcher: Watcher) -> dict[str
         return LOCAL
     model = None if older else bands.learn(task, candidate.raced, watcher, candidate.started, candidate.checkpoints)
     if not (older or model):
-        watcher.note("intervals: no time to learn quantiles, so that they are those of errors on a local scale")
+        watcher.note("intervals: interrupted or out of time for quantiles: made of errors on a local scale instead")
         return None
     with writing_to(folder.parent.parent):
         if older:
