@@ -15,7 +15,7 @@ import pytest
 
 import cnnlstm_cli as c
 from cnnlstm_cli.bands import FEWEST_EPOCHS, learn
-from cnnlstm_cli.candidate import Watcher
+from cnnlstm_cli.candidate import Candidate, Watcher
 from cnnlstm_cli.config import spec_from
 from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.series.reader import read_training
@@ -23,6 +23,7 @@ from cnnlstm_cli.specs import TrainSpec
 from cnnlstm_cli.warm import Warm, begin
 
 ROWS, KNOWN, STEPS = 1_400, 1_000, 12
+OPTIONS: dict[str, Any] = {"horizon": STEPS, "lookback": 48}
 TRAIN = {"epochs": 2, "members": 1, "refit": False, "intervals": "quantile"}
 SMALL: dict[str, Any] = {"model": {"filters": 4}, "train": TRAIN}
 
@@ -39,7 +40,7 @@ def frame() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def first(frame, tmp_path_factory) -> c.Run:
-    return c.train(frame[:KNOWN], tmp_path_factory.mktemp("quantiles") / "run", settings=SMALL, horizon=STEPS)
+    return c.train(frame[:KNOWN], tmp_path_factory.mktemp("quantiles") / "run", settings=SMALL, **OPTIONS)
 
 
 @pytest.fixture
@@ -121,7 +122,7 @@ def test_a_damaged_network_of_them_is_refused(frame, run):
     ("which", "reason"),
     [
         ("of too many nodes", "holds no network to forecast with: it has over 100,000 nodes"),
-        ("of the forecast itself", r"columns \(264, 12, 1\), run\.json says \(264, 12, 4\)"),
+        ("of the forecast itself", r"columns \(48, 12, 1\), run\.json says \(48, 12, 4\)"),
     ],
 )
 def test_another_network_in_its_place_is_refused(frame, run, which, reason):
@@ -149,7 +150,7 @@ def test_damaged_stretches_are_refused(frame, run, wrong):
 def test_targets_that_are_forecast_together_have_none(frame, tmp_path):
     joint = {"model": {"filters": 4, "channels": "joint"}, "train": TRAIN}
     with pytest.raises(UsageError, match=r"train\.intervals=quantile is for one target at a time.* puts 2 together"):
-        c.train(frame, tmp_path / "run", settings=joint, horizon=STEPS)
+        c.train(frame, tmp_path / "run", settings=joint, **OPTIONS)
     assert not (tmp_path / "run").exists()
 
 
@@ -176,7 +177,7 @@ class Impatient(Watcher):
 def test_interrupted_it_publishes_intervals_on_a_local_scale(frame, tmp_path):
     watcher = Impatient()
     settings = {**SMALL, "train": {**TRAIN, "refit": True}}
-    made = c.train(frame[:600], tmp_path / "run", settings=settings, horizon=STEPS, watcher=watcher)
+    made = c.train(frame[:600], tmp_path / "run", settings=settings, **OPTIONS, watcher=watcher)
     assert watcher.notes == [
         "intervals: interrupted or out of time for quantiles: made of errors on a local scale instead"
     ]
@@ -185,27 +186,33 @@ def test_interrupted_it_publishes_intervals_on_a_local_scale(frame, tmp_path):
     assert list(made.predict(frame[:600], levels=(80,)))[-1] == "b-hi-80"
 
 
-def test_a_warm_start_keeps_the_network_and_calibrates_it_where_there_is_enough(frame, run):
+def test_a_warm_start_keeps_the_network(frame, run):
     before, network = run.record.facts["quantiles"], (run.folder / "quantiles.onnx").read_bytes()
-    few = c.train(frame[: KNOWN + 60], run.path, settings=SMALL, horizon=STEPS, warm_start=True)
-    assert few.record.facts["warm_start"] == run.record.version
-    assert few.record.facts["quantiles"] == before
-    many = c.train(frame, run.path, settings=SMALL, horizon=STEPS, warm_start=True)
-    assert many.record.facts["quantiles"]["network"] == before["network"]
-    assert many.record.facts["quantiles"]["stretches"] != before["stretches"]
-    assert (many.folder / "quantiles.onnx").read_bytes() == network
-    assert many.predict(frame, levels=(95,))["a-hi-95"].notna().all()
+    made = c.train(frame[: KNOWN + 60], run.path, settings=SMALL, **OPTIONS, warm_start=True)
+    assert made.record.facts["warm_start"] == run.record.version
+    assert made.record.facts["quantiles"] == before
+    assert (made.folder / "quantiles.onnx").read_bytes() == network
+    assert made.predict(frame, levels=(95,))["a-hi-95"].notna().all()
+
+
+def test_a_warm_start_calibrates_it_on_new_rows_where_there_are_enough(frame, first):
+    network, spec = (first.folder / "quantiles.onnx").read_bytes(), spec_from(OPTIONS, SMALL)
+    asked, before = json.loads(json.dumps(spec.to_dict())), first.record.facts["quantiles"]["stretches"]
+    for rows, enough in ((KNOWN + 60, False), (ROWS, True)):
+        warm = begin(read_training(frame[:rows], spec.data), asked, spec, first)
+        found = Candidate(warm.task, None, 0.0, warm.begun).stretches(network)
+        assert (found != before) == enough
 
 
 @pytest.mark.parametrize("levels", [(80, 95), (50,)])
 def test_a_warm_start_is_none_where_the_version_has_no_such_quantiles(frame, run, levels):
     """Neither local intervals nor those of other levels can be gone on with."""
     current = run if levels == (50,) else tell(run, {"network": "", "stretches": {}})
-    spec = spec_from({"horizon": STEPS, "levels": levels}, SMALL)
+    spec = spec_from({**OPTIONS, "levels": levels}, SMALL)
     asked = json.loads(json.dumps(spec.to_dict()))
     found = begin(read_training(frame, spec.data), asked, spec, current)
     assert found == f"version {run.record.version} holds no network of the quantiles that are asked for"
-    local = spec_from({"horizon": STEPS, "levels": levels}, {**SMALL, "train": {**TRAIN, "intervals": "local"}})
+    local = spec_from({**OPTIONS, "levels": levels}, {**SMALL, "train": {**TRAIN, "intervals": "local"}})
     assert isinstance(begin(read_training(frame, spec.data), asked, local, current), Warm)
 
 
