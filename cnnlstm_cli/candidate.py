@@ -20,16 +20,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlstm_cli import __version__
+from cnnlstm_cli import __version__, bands
 from cnnlstm_cli.errors import DataError, needing
 from cnnlstm_cli.evaluation import ridge
 from cnnlstm_cli.evaluation.conformal import FEW, Intervals, difficulty_of
 from cnnlstm_cli.evaluation.drift import spans_of
 from cnnlstm_cli.evaluation.paths import whole_windows
 from cnnlstm_cli.evaluation.scores import Numbers, score, score_by
-from cnnlstm_cli.forecast import Run
+from cnnlstm_cli.forecast import QUANTILES, Run
 from cnnlstm_cli.planning import Task
 from cnnlstm_cli.runs.atomic import writing_to
+from cnnlstm_cli.runs.published import content
 from cnnlstm_cli.runs.record import Record
 from cnnlstm_cli.series.windows import apart, evenly
 from cnnlstm_cli.specs import REGULARISED, ModelSpec
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("keras", "numpy", "onnx", "onnxruntime", "pandas", "tensorflow", "tf2onnx")
 CHECKED = 256  # validation windows that a version forecasts before it is published
+LOCAL: dict[str, Any] = {"network": "", "stretches": {}}  # no quantiles
 WORSE, SLACK = 2.0, 0.1  # times the error of before, and deviations beside, at which something went wrong
 
 
@@ -148,14 +150,18 @@ class Candidate:
         """Of each target, calibrated on the validation rows: see `evaluation.conformal`."""
         if self._older:
             return self._older.intervals
-        task, found = self.task, []
-        for k in range(len(task.table.schema.targets)):
-            own = task.judge.came.column == k
-            if not own.any():  # of one that has no window there the others tell
-                own = np.ones_like(own)
-            starts = task.windows.validation[own]
-            found.append(Intervals.calibrated(self._measured[own], task.spec.train.levels, starts))
-        return found
+        windows, judge, levels = self.task.windows, self.task.judge, self.task.spec.train.levels
+        return [
+            Intervals.calibrated(self._measured[own], levels, windows.validation[own])
+            for own in judge.of_targets(len(self.task.table.schema.targets))
+        ]
+
+    def stretches(self, network: bytes) -> dict[str, dict[str, float]]:
+        """Of each target, those of a network of quantiles; with few new rows those of before: see `bands`."""
+        if self._older:
+            found: dict[str, dict[str, float]] = self._older.record.facts["quantiles"]["stretches"]
+            return found
+        return bands.calibrated(self.task, network)
 
     @cached_property
     def errors(self) -> NDArray[np.float32]:
@@ -192,6 +198,7 @@ class Candidate:
             facts={
                 "covariates": {},
                 "errors": "",
+                "quantiles": LOCAL,
                 "created": f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
                 "refitted": False,
                 "parameters": sum(member.model.count_params() for member in self.raced.kept),
@@ -231,7 +238,8 @@ def write(candidate: Candidate, folder: Path, watcher: Watcher, facts: Mapping[s
     from cnnlstm_cli.network.build import average, linear_network
     from cnnlstm_cli.network.export import export
 
-    members, linear, refitted = _final(candidate, watcher)
+    quantiles = _quantiles(candidate, folder, watcher)
+    members, linear, refitted = _final(candidate, watcher, cut=quantiles is None)
     models = [member.model for member in members]
     if candidate.raced.linear and linear is not None:
         models.append(linear_network(linear, candidate.task.columns))
@@ -250,6 +258,7 @@ def write(candidate: Candidate, folder: Path, watcher: Watcher, facts: Mapping[s
         made = {
             "covariates": covariates,
             "errors": errors,
+            "quantiles": quantiles or LOCAL,
             "refitted": refitted,
             "parity": parity,
             "parameters": network.count_params(),
@@ -261,13 +270,39 @@ def write(candidate: Candidate, folder: Path, watcher: Watcher, facts: Mapping[s
     return record
 
 
-def _final(candidate: Candidate, watcher: Watcher) -> tuple[Sequence[Member], Any, bool]:
-    """The networks to publish, the linear model beside them, and whether they were trained anew on all rows."""
+def _quantiles(candidate: Candidate, folder: Path, watcher: Watcher) -> dict[str, Any] | None:
+    """The fact of that name; its network is put into the folder, newly learnt or that of the version begun with.
+
+    None where it was not learnt, for an interruption or want of time, which the watcher is told.
+    """
+    from cnnlstm_cli.network.export import export
+
+    task, path, older = candidate.task, folder / QUANTILES, candidate.begun and candidate.begun.version
+    if task.spec.train.intervals == "local":
+        return LOCAL
+    model = None if older else bands.learn(task, candidate.raced, watcher, candidate.started, candidate.checkpoints)
+    if not (older or model):
+        watcher.note("intervals: interrupted or out of time for quantiles: made of errors on a local scale instead")
+        return None
+    with writing_to(folder.parent.parent):
+        if older:
+            path.write_bytes(content(older.folder / QUANTILES, older.record.facts["quantiles"]["network"]))
+        else:
+            export(model, path)
+        network = path.read_bytes()
+    return {"network": hashlib.sha256(network).hexdigest(), "stretches": candidate.stretches(network)}
+
+
+def _final(candidate: Candidate, watcher: Watcher, *, cut: bool) -> tuple[Sequence[Member], Any, bool]:
+    """The networks to publish, the linear model beside them, and whether they were trained anew on all rows.
+
+    cut  whether the training was, since the race
+    """
     from cnnlstm_cli.network.race import refit
 
     task, raced, train = candidate.task, candidate.raced, candidate.task.spec.train
     elapsed = time.perf_counter() - candidate.started
-    if train.refit and not raced.interrupted and (not train.time_limit or 3 * elapsed < train.time_limit):
+    if train.refit and not (cut or raced.interrupted) and (not train.time_limit or 3 * elapsed < train.time_limit):
         watcher.refitting()
         everything = task.everything()
         weights = None if task.judge.linear is None else ridge.fit(everything)

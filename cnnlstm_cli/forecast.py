@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +15,10 @@ from numpy.typing import NDArray
 from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.evaluation.conformal import Ends, Intervals, difficulty
 from cnnlstm_cli.evaluation.paths import windows_of
+from cnnlstm_cli.evaluation.quantiles import from_dict as stretches_of
+from cnnlstm_cli.evaluation.quantiles import nested, stretched
 from cnnlstm_cli.runs.directory import Hold, RunDirectory
-from cnnlstm_cli.runs.graph import nodes
+from cnnlstm_cli.runs.published import content
 from cnnlstm_cli.runs.record import Record
 from cnnlstm_cli.runs.session import Session
 from cnnlstm_cli.series.calendar import Calendar
@@ -27,8 +28,7 @@ from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.table import Table
 from cnnlstm_cli.series.windows import Index, Windows, joined, lay, lookback_of
 
-LARGEST_MODEL = 2**30  # bytes
-MOST_NODES = 100_000  # of a network; 64 members of 8 blocks and layers have a tenth of it
+QUANTILES = "quantiles.onnx"
 MOST_DECIMALS = 290  # more are beyond computing with
 MOST_DEVIATIONS = 1e12  # what single precision can still square
 
@@ -114,33 +114,25 @@ class Run:
     @cached_property
     def session(self) -> Session:
         """The network. Raises DataError when its file is not the one that was published."""
-        path, model = self._published("model.onnx", self.record.model)
-        try:
-            if nodes(model) > MOST_NODES:
-                raise ValueError(f"it has over {MOST_NODES:,} nodes")
-            session = Session(model)
-        except ValueError as error:
-            raise DataError(f"{path} holds no network to forecast with: {error}. Train again.") from None
-        expected = (self.record.lookback, self.record.horizon)
-        if session.shape != expected:
-            raise DataError(
-                f"{path} looks back and ahead {session.shape} rows, run.json says {expected}: one of them was changed. "
-                "Train again, or name another version."
-            )
-        return session
+        columns = len(self.record.schema.targets) if self.record.spec.model.channels == "joint" else 1
+        shape = (self.record.lookback, self.record.horizon, columns)
+        return Session.published(self.folder / "model.onnx", self.record.model, shape)
 
-    def _published(self, name: str, sha256: str) -> tuple[Path, bytes]:
-        """A file of the version, and what it holds. Raises DataError when that is not what was published."""
-        path = self.folder / name
+    @cached_property
+    def quantiles(self) -> Session | None:
+        """The network of the `shares` of the levels; None where intervals are local. Raises as `session` does."""
+        sha256 = self.record.facts["quantiles"]["network"]
+        shape = (self.record.lookback, self.record.horizon, 2 * len(self.levels()))
+        return Session.published(self.folder / QUANTILES, sha256, shape) if sha256 else None
+
+    @cached_property
+    def stretches(self) -> Numbers:
+        """(levels, targets) what its intervals are multiplied by. Raises DataError where run.json does not say."""
+        facts = self.record.facts["quantiles"]["stretches"]
         try:
-            if path.stat().st_size > LARGEST_MODEL:
-                raise DataError(f"{path} is larger than any network of this tool. Train again.")
-            content = path.read_bytes() if path.is_file() else b""  # a pipe would wait for someone to write
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror}. Train again, or name another version.") from None
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise DataError(f"{path} is damaged: not what run.json says. Train again, or name another version.")
-        return path, content
+            return stretches_of(facts, self.record.schema.targets, self.levels())
+        except (KeyError, ValueError) as error:
+            raise DataError(f"{self.folder / 'run.json'} is damaged: quantiles: {error}. Train again.") from None
 
     def unseen(self, table: Table) -> NDArray[np.bool_]:
         """(rows,): which rows of a table are later than all that the version was trained on."""
@@ -220,7 +212,9 @@ class Run:
         def shown(values: Numbers) -> Numbers:
             return rounded(joint.within(values), joint.scale)
 
-        ends = {level: (shown(exact + low * size), shown(exact + high * size)) for level, low, high in self._ends()}
+        learnt = self.quantiles.alone(scaled, told)[:, :, :steps] if self.quantiles else None
+        pairs = self._local(exact, size) if learnt is None else self._stretched(learnt, joint)
+        ends = nested(shown(exact), ((shown(low), shown(high)) for low, high in pairs))
         if unknown:
             notes.append(f"{len(unknown)} series the run was not trained on (first {unknown[0]!r})")
         short = [name for name, rows in zip(table.ids, table.lengths, strict=True) if rows < self.record.lookback]
@@ -230,7 +224,8 @@ class Run:
                 "continued backwards by their first season, or row"
             )
         until = tuple(each[:steps] for each in times)
-        return Forecast(table, until, shown(exact), ends, size, joint, tuple(notes))
+        by_level = dict(zip(self.levels(), ends, strict=True))
+        return Forecast(table, until, shown(exact), by_level, size, joint, tuple(notes))
 
     @cached_property
     def intervals(self) -> list[Intervals]:
@@ -247,9 +242,10 @@ class Run:
     @cached_property
     def errors(self) -> NDArray[np.float32]:
         """(n, H, targets), of whole windows: see `evaluation.paths`. Raises DataError when they are none."""
-        path, content = self._published("errors.npy", self.record.facts["errors"])
+        path = self.folder / "errors.npy"
+        kept = content(path, self.record.facts["errors"])
         try:
-            return windows_of(content, self.record.horizon, len(self.record.schema.targets))
+            return windows_of(kept, self.record.horizon, len(self.record.schema.targets))
         except ValueError as error:
             raise DataError(f"{path}: {error}. Train again.") from None
 
@@ -273,10 +269,16 @@ class Run:
         sizes = [each.size(difficulty(scaled[:, :, k], steps, seasons)) for k, each in enumerate(self.intervals)]
         return np.stack(sizes, axis=2)
 
-    def _ends(self) -> Iterator[tuple[float, Numbers, Numbers]]:
-        """Each level with its lower and upper end, (targets,) each, in units of `_size`."""
+    def _local(self, exact: Numbers, size: Numbers) -> Iterator[Ends]:
+        """The ends of each level by what errors did, around forecasts and beside sizes (series, H, targets)."""
         for level in self.levels():
-            yield level, *np.array([each.ends[level] for each in self.intervals]).T
+            low, high = np.array([each.ends[level] for each in self.intervals]).T
+            yield exact + low * size, exact + high * size
+
+    def _stretched(self, learnt: NDArray[np.float32], joint: Scaler) -> Iterator[Ends]:
+        """The same of quantiles (Q, series, H, targets) scaled."""
+        for low, high in stretched(learnt, self.stretches[:, None, None]):
+            yield joint.inverse(low), joint.inverse(high)
 
     def _steps(self, horizon: int | None) -> int:
         most = self.record.horizon
@@ -341,13 +343,10 @@ class Run:
 
         calendar  (series, H, K') what is told of the steps ahead
         """
-        model = self.record.spec.model
-        if model.channels == "joint":
+        if self.record.spec.model.channels == "joint":
             return self.session.run(scaled, calendar)
-        series, rows, targets = scaled.shape
-        calendar = None if calendar is None else calendar.repeat(targets, axis=0)
-        alone = self.session.run(scaled.transpose(0, 2, 1).reshape(series * targets, rows, 1), calendar)
-        return alone.reshape(series, targets, -1).transpose(0, 2, 1)
+        alone: NDArray[np.float32] = self.session.alone(scaled, calendar)[0]
+        return alone
 
     def _times(self, table: Table, steps: int) -> tuple[Times, ...]:
         if table.schema.time.kind == "row":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,22 +11,35 @@ from numpy.typing import NDArray
 from cnnlstm_cli.evaluation.baselines import naive_name
 from cnnlstm_cli.evaluation.conformal import Ends, Intervals, difficulty_of
 from cnnlstm_cli.evaluation.judge import Judge
+from cnnlstm_cli.evaluation.quantiles import nested, stretched
 from cnnlstm_cli.evaluation.scores import Numbers, Pairs
 from cnnlstm_cli.forecast import Run
+from cnnlstm_cli.runs.session import Session
 from cnnlstm_cli.series.windows import MOST_VALIDATION_WINDOWS, Windows, evenly
 
 
 def model_ends(run: Run, judge: Judge, scaled: NDArray[np.float32]) -> Pairs:
     """A run's around its forecasts (C * windows, H) scaled, in units of the data, held within limits as these are."""
+    pairs = _local(run, judge, scaled) if run.quantiles is None else _stretched(run, judge, run.quantiles)
+    held = ((judge.model(low), judge.model(high)) for low, high in pairs)
+    return dict(zip(run.levels(), nested(judge.model(scaled), held), strict=True))
+
+
+def _local(run: Run, judge: Judge, scaled: NDArray[np.float32]) -> Iterator[Ends]:
+    """The ends of each level by what errors did, scaled."""
     hard = difficulty_of(judge.windows, run.record.spec.data.season)
-    found = {}
     for level in run.levels():
         low, high = np.empty_like(hard), np.empty_like(hard)
         for k, each in enumerate(run.intervals):
             own = judge.came.column == k
             low[own], high[own] = each.around(scaled[own].astype(np.float64), hard[own], level)
-        found[level] = judge.model(low), judge.model(high)
-    return found
+        yield low, high
+
+
+def _stretched(run: Run, judge: Judge, network: Session) -> Iterator[Ends]:
+    """The same of the quantiles that a network learnt."""
+    learnt = network.validate(judge.windows).reshape(-1, *judge.came.values.shape)
+    return stretched(learnt, run.stretches[:, judge.came.column, None])
 
 
 def naive_ends(learnt: Judge, judge: Judge, forecast: Numbers, levels: Sequence[float]) -> Pairs:

@@ -78,6 +78,7 @@ def settle(table: Table, spec: Spec) -> tuple[Spec, Split]:
     """The specification with what the data says filled in, and the split into training and validation rows."""
     schema = table.schema
     _require_none_below(table, spec.data.lower)
+    _require_quantiles(spec, len(schema.targets))
     season = spec.data.season or find_seasons(table)
     horizon = spec.data.horizon or default_horizon(schema.frequency, season)
     parts = split(table.lengths, horizon, spec.data.validation)
@@ -117,6 +118,15 @@ def _require_none_below(table: Table, lower: float | None) -> None:
         raise UsageError(
             f"{table.name}: {len(below):,} values are below --lower {lower:g}, the first {table.values[row, target]:g} "
             f"in column {table.schema.targets[target]!r} at {table.stamp(table.times[row])}. Give a lower one, or none."
+        )
+
+
+def _require_quantiles(spec: Spec, targets: int) -> None:
+    """Raises UsageError where they are wanted of a network that sees several targets together."""
+    if spec.train.intervals == "quantile" and spec.model.channels == "joint" and targets > 1:
+        raise UsageError(
+            f"train.intervals=quantile is for one target at a time, and model.channels=joint puts {targets} together. "
+            "Take model.channels=independent, or train.intervals=local."
         )
 
 

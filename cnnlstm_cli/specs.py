@@ -314,6 +314,11 @@ class TrainSpec:
     levels: tuple[float, ...] = option(
         (80.0, 95.0), "levels of the intervals to calibrate, in percent", low=1, high=99.9
     )
+    intervals: Literal["local", "quantile"] = option(
+        "local",
+        "made of errors on a local scale, or of quantiles that a network of their own learns, conformalised",
+        source="Lei et al. 2018, Romano et al. 2019",
+    )
     seed: int = option(0, "seed of weights, dropout and shuffling", low=0, high=2**31 - 1)
 
     def __post_init__(self) -> None:

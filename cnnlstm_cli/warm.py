@@ -46,6 +46,10 @@ def begin(table: Table, asked: Mapping[str, Any], spec: Spec, current: Run | Non
     networks = tuple(_networks(current))
     if not networks:
         return f"version {current.folder.name} holds no network, but the linear model alone"
+    if spec.train.intervals == "quantile" and not (
+        record.facts["quantiles"]["network"] and current.levels() == tuple(sorted(set(spec.train.levels)))
+    ):
+        return f"version {current.folder.name} holds no network of the quantiles that are asked for"
     held = _held(table, current)
     if not held.any():
         return f"fewer than {record.horizon} rows (a horizon) have come since version {current.folder.name}"

@@ -30,7 +30,7 @@ FLOORS = [
     {"training", "scoring"},
     {"explanation", "gate", "warm"},
     {"candidate"},
-    {"intervals", "occlusion", "sampling", "worth"},
+    {"bands", "intervals", "occlusion", "sampling", "worth"},
     {"planning", "forecast", "reasons"},
     {"network", "runs", "evaluation"},
     {"series"},

@@ -76,16 +76,15 @@ class Intervals:
         profile = np.where(profile > 0, profile, 1.0)
         pooled = measured / profile
         pooled = np.sort(pooled[~np.isnan(pooled)])
-        windows = 1 + int(apart(starts, measured.shape[1]).max())
+        windows = independent(starts, measured.shape[1])
         if windows < FEW:
             pooled = np.sort(np.concatenate([pooled, -pooled]))
         ends = {}
         for level in sorted(set(levels)):
             upper = (1 + level / 100) / 2
-            share = min(1.0, upper * (1 + 1 / (windows * measured.shape[1])))  # for the row that is to come, one more
-            wider = _wider(upper, windows)
-            low, high = -_quantile(-pooled[::-1], share), _quantile(pooled, share)
-            ends[level] = (min(0.0, low * wider), max(0.0, high * wider))
+            rows, times = windows * measured.shape[1], wider(upper, windows)
+            low, high = -quantile(-pooled[::-1], upper, rows), quantile(pooled, upper, rows)
+            ends[level] = (min(0.0, low * times), max(0.0, high * times))
         return cls(profile, ends)
 
     def around(self, forecast: Numbers, hard: Numbers, level: float) -> Ends:
@@ -121,7 +120,12 @@ class Intervals:
         )
 
 
-def _wider(share: float, windows: int) -> float:
+def independent(starts: NDArray[np.int64], horizon: int) -> int:
+    """How many windows of those that begin at `starts` (m,) lie beside each other."""
+    return 1 + int(apart(starts, horizon).max())
+
+
+def wider(share: float, windows: int) -> float:
     """Student's quantile of so many degrees of freedom over the normal one, by its expansion in their inverse.
 
     (Abramowitz and Stegun 1964, 26.7.5.)
@@ -133,6 +137,10 @@ def _wider(share: float, windows: int) -> float:
     return (z + first / windows + second / windows**2) / z
 
 
-def _quantile(ascending: Numbers, share: float) -> float:
-    """The least number that a `share` of them does not exceed."""
+def quantile(ascending: Numbers, share: float, rows: int) -> float:
+    """The least number that a `share` of them does not exceed, were there one more for the row that is to come.
+
+    rows  how many of them are independent of each other
+    """
+    share = min(1.0, share * (1 + 1 / rows))
     return float(ascending[min(len(ascending) - 1, int(np.ceil(share * len(ascending))) - 1)])

@@ -60,6 +60,12 @@ class Judge:
         first = column * total + _first_rows(table)[series, column]
         return cls(windows, seasons, came, scaler, first, weights)
 
+    def of_targets(self, count: int) -> Iterator[NDArray[np.bool_]]:
+        """(m,) of each target: which of the windows are its own; of one that has none there the others tell."""
+        for k in range(count):
+            own = self.came.column == k
+            yield own if own.any() else np.ones_like(own)
+
     def in_units(self, scaled: NDArray[np.floating]) -> Numbers:
         """(m, H) scaled -> (m, H) in units of the data."""
         return self.scaler.inverse(scaled.T.astype(np.float64)).T

@@ -53,7 +53,8 @@ OPTIMIZERS: dict[str, Callable[..., Any]] = {
     "adamw": keras.optimizers.AdamW,
     "sgd": functools.partial(keras.optimizers.SGD, momentum=0.9, nesterov=True),
 }
-LOSSES: dict[str, Callable[[Tensor], Tensor]] = {  # of errors (B, H, C), each by itself
+Loss: TypeAlias = Callable[[Tensor], Tensor]  # of errors (B, H, C), each by itself
+LOSSES: dict[str, Loss] = {
     "mae": tf.abs,
     "mse": tf.square,
     "huber": lambda error: tf.where(tf.abs(error) < 1, tf.square(error) / 2, tf.abs(error) - 0.5),  # Huber 1964
@@ -145,6 +146,7 @@ def fit(
     on_step: OnStep | None = None,
     keep_interrupted: Callable[[], bool] = lambda: False,
     checkpoint: Path | None = None,
+    loss: Loss | None = None,
 ) -> Fit:
     """Trains `model`, (B, L, C) -> (B, H, C), in place, and leaves the weights of its best epoch in it.
 
@@ -152,7 +154,8 @@ def fit(
     that end a cycle and the weights it came with; training stops when its patience is spent. Without validation windows
     the schedule is a single cycle, and its last epoch the best. `on_step(step, steps, epoch)` is called after every
     compiled call, with the last finished epoch if there is one. In the file `checkpoint` the training is kept, and from
-    it one that was cut off goes on.
+    it one that was cut off goes on. A `loss` takes the place of the one that `spec` names; of a single channel the
+    forecasts may be several, (B, H, Q), each of them compared with what came.
 
     Only where the rate has come to zero can a training be compared with a shorter one: while it is high, a good epoch
     is luck, and a training that was cut off there forecasts worse when it is repeated on all rows.
@@ -167,7 +170,7 @@ def fit(
         course = replace(course, cycles=(course.epochs,))
     optimizer = _optimizer(spec, course)
     optimizer.build(model.trainable_variables)
-    train = functools.cache(lambda: _trainer(model, optimizer, windows, LOSSES[spec.loss], course))
+    train = functools.cache(lambda: _trainer(model, optimizer, windows, loss or LOSSES[spec.loss], course))
     kept = Checkpoint(checkpoint, [*model.variables, *optimizer.variables])
     known = kept.load() or _begun(model, judge, spec.seed)
     latest, interrupted = model.get_weights(), False
@@ -243,7 +246,7 @@ def _trainer(
     model: keras.Model,
     optimizer: keras.optimizers.Optimizer,
     windows: Windows,
-    loss_of: Callable[[Tensor], Tensor],
+    loss_of: Loss,
     course: Plan,
 ) -> Callable[[Starts], float]:
     """A compiled call that takes one step per row of starts (course.steps, B) and returns their mean loss."""

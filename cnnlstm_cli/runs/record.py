@@ -56,6 +56,7 @@ TOLD = {
     "error_by_target": Many({"": NUMBER}),
     "error_by_step": [NUMBER],
     "intervals": Many({"": {"profile": [NUMBER], "ends": Many({"": [NUMBER]})}}),
+    "quantiles": {"network": str, "stretches": Many({"": Many({"": NUMBER})})},
     "covariates": Many({"": {"mae": NUMBER, "shuffled": NUMBER}}),
     "seen": [{"value": [NUMBER], "mean": [NUMBER], "deviation": [NUMBER]}],
     "epochs": {"run": int, "best": int, "interrupted": bool},

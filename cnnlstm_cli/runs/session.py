@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import DataError
+from cnnlstm_cli.runs.graph import nodes
+from cnnlstm_cli.runs.published import content
 from cnnlstm_cli.series.windows import Windows
 
 BATCH = 256  # windows; of many more the cache holds too few, and memory grows
 THREADS = 2
+MOST_NODES = 100_000  # of a network; 64 members of 8 blocks and layers have a tenth of it
 
 
 class Session:
@@ -31,10 +36,31 @@ class Session:
             raise ValueError(" ".join(str(error).split())) from None
         self._inputs = [each.name for each in self._session.get_inputs()]
 
+    @classmethod
+    def published(cls, path: Path, sha256: str, shape: tuple[int, int, int]) -> Session:
+        """The network in a file of a version.
+
+        Raises DataError when that is not the one that was published, or it is none of `shape` (L, H, C).
+        """
+        model = content(path, sha256)
+        try:
+            if nodes(model) > MOST_NODES:
+                raise ValueError(f"it has over {MOST_NODES:,} nodes")
+            session = cls(model)
+        except ValueError as error:
+            raise DataError(f"{path} holds no network to forecast with: {error}. Train again.") from None
+        if session.shape != shape:
+            raise DataError(
+                f"{path} is of lookback, horizon and columns {session.shape}, run.json says {shape}: one of them was "
+                "changed. Train again, or name another version."
+            )
+        return session
+
     @property
     def shape(self) -> tuple[int, ...]:
-        """(L, H) of the graph."""
-        return tuple(ends[0].shape[1] for ends in (self._session.get_inputs(), self._session.get_outputs()))
+        """(L, H, C) of the graph."""
+        first, last = (ends[0].shape for ends in (self._session.get_inputs(), self._session.get_outputs()))
+        return (*first[1:2], *last[1:])
 
     def run(self, lookbacks: NDArray[np.float32], calendar: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """(N, L, C), (N, H, K') float32 -> (N, H, C) float32. A linear model alone has no use for a calendar."""
@@ -47,6 +73,14 @@ class Session:
             except Exception as error:  # noqa: BLE001 - its errors have no common class of their own
                 raise DataError(f"the network does not take what run.json says: {error}. Train again.") from None
         return np.concatenate(parts)
+
+    def alone(self, lookbacks: NDArray[np.float32], calendar: NDArray[np.float32] | None) -> NDArray[np.float32]:
+        """(N, L, C), (N, H, K') float32 -> (Q, N, H, C) float32: each column as a series of its own, of a network that
+        forecasts one, or Q quantiles of it."""
+        count, rows, columns = lookbacks.shape
+        calendar = None if calendar is None else calendar.repeat(columns, axis=0)
+        made = self.run(lookbacks.transpose(0, 2, 1).reshape(count * columns, rows, 1), calendar)
+        return made.reshape(count, columns, *made.shape[1:]).transpose(3, 0, 2, 1)
 
     def validate(self, windows: Windows) -> NDArray[np.float32]:
         """Forecasts of the validation windows, (C * windows, H) scaled, channel by channel as `make_windows` stacks.

@@ -1,17 +1,19 @@
 """How often rows lie within the intervals, and how wide these are, beside those of the seasonal naive's errors.
 
-    python -m tests.benchmarks.coverage FOLDER [--only bike_hour]
+    python -m tests.benchmarks.coverage FOLDER [--only bike_hour] [--quantile]
 
 FOLDER holds ETTh1.csv (github.com/zhouhaoyi/ETDataset), m4_hourly_train.csv and m4_hourly_test.csv (columns id, step,
 y, of github.com/Mcompetitions/M4-methods) and bike_hour.csv (the one in sample_data). Trained by the plain command on
 all rows but those judged: ETTh1 on 11,520 of 14,400, M4 Hourly on all but the 48 hours of the competition, bike_hour on
-four fifths. MSIS of M4 is the competition's: in units of each series' seasonal naive error.
+four fifths. MSIS of M4 is the competition's: in units of each series' seasonal naive error. With --quantile each is
+trained once more, so that a network learns the quantiles (train.intervals=quantile).
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,19 +50,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", choices=DATA, action="append")
+    parser.add_argument("--quantile", action="store_true")
     given = parser.parse_args()
+    kinds = ("local", "quantile") if given.quantile else ("local",)
     print("| data, steps | intervals of | " + " | ".join(f"{n} %: coverage | width | MSIS" for n in LEVELS) + " |")
     print("| --- | --- |" + " --- |" * 3 * len(LEVELS))
     for name in given.only or DATA:
-        for forecaster, scores in judged(*DATA[name](given.folder)).items():
+        for forecaster, scores in beside(*DATA[name](given.folder), kinds).items():
             if f"coverage-{LEVELS[0]}" in scores:
                 cells = [scores[f"{metric}-{level}"] for level in LEVELS for metric in ("coverage", "width", "msis")]
                 shown = " | ".join(f"{cell:.3g}" if k % 3 else f"{cell:.1f}" for k, cell in enumerate(cells))
                 print(f"| {name} | {forecaster} | {shown} |", flush=True)
 
 
+def beside(
+    frame: pd.DataFrame, known: int, options: dict[str, Any], kinds: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Scores of every forecaster, of the model with each kind of intervals, on the rows after the known ones."""
+    first, *others = (judged(frame, known, {**options, "settings": {"train": {"intervals": kind}}}) for kind in kinds)
+    learnt = {f"model, {kind}": each["model"] for kind, each in zip(kinds[1:], others, strict=True)}
+    return {"model": first.pop("model"), **learnt, **first}
+
+
 def judged(frame: pd.DataFrame, known: int, options: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Scores of every forecaster on the rows after the known ones."""
+    """The same of a single training."""
     named = options.get("id")
     rows = frame.groupby(named, sort=False).head if named else frame.head
     if named and known < 0:

@@ -26,6 +26,7 @@ FACTS = {
     "error_by_step": [0.5] * 12,
     "intervals": {name: {"profile": [1.0] * 12, "ends": {"80": [-1.5, 1.0]}} for name in "ab"},
     "errors": "0" * 64,
+    "quantiles": {"network": "0" * 64, "stretches": {name: {"80": 1.1} for name in "ab"}},
     "covariates": {"heat": {"mae": 0.5, "shuffled": 0.75}},
     "seen": [{"value": [-1.0, 2.0], "mean": [0.0, 0.5], "deviation": [0.1, 1.0]}] * 2,
     "epochs": {"run": 9, "best": 3, "interrupted": False},
