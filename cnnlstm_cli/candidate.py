@@ -26,6 +26,7 @@ from cnnlstm_cli.evaluation import ridge
 from cnnlstm_cli.evaluation.conformal import FEW, Intervals, difficulty_of
 from cnnlstm_cli.evaluation.drift import spans_of
 from cnnlstm_cli.evaluation.paths import whole_windows
+from cnnlstm_cli.evaluation.quantiles import to_dict
 from cnnlstm_cli.evaluation.scores import Numbers, score, score_by
 from cnnlstm_cli.forecast import QUANTILES, Run
 from cnnlstm_cli.planning import Task
@@ -158,10 +159,11 @@ class Candidate:
 
     def stretches(self, network: bytes) -> dict[str, dict[str, float]]:
         """Of each target, those of a network of quantiles; with few new rows those of before: see `bands`."""
-        if self._older:
-            found: dict[str, dict[str, float]] = self._older.record.facts["quantiles"]["stretches"]
-            return found
-        return bands.calibrated(self.task, network)
+        if self._older is None:
+            return bands.calibrated(self.task, network)
+        levels, each = self._older.levels(), self._older.stretches.T.tolist()
+        names = self.task.table.schema.targets
+        return {name: to_dict(dict(zip(levels, own, strict=True))) for name, own in zip(names, each, strict=True)}
 
     @cached_property
     def errors(self) -> NDArray[np.float32]:

@@ -316,7 +316,7 @@ class TrainSpec:
     )
     intervals: Literal["local", "quantile"] = option(
         "local",
-        "made of errors on a local scale, or of quantiles that a network of their own learns, conformalised",
+        "made of errors on a local scale, or of quantiles that a network learns, conformalised",
         source="Lei et al. 2018, Romano et al. 2019",
     )
     seed: int = option(0, "seed of weights, dropout and shuffling", low=0, high=2**31 - 1)
