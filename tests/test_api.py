@@ -120,7 +120,7 @@ def test_a_changed_horizon_is_found_out(air, tmp_path):
     shutil.copytree(air, tmp_path / "run")
     (path,) = (tmp_path / "run").glob("versions/*/run.json")
     path.write_text(path.read_text().replace('"horizon": 12', '"horizon": 13'))
-    with pytest.raises(c.CnnlstmError, match=r"run\.json says \(36, 13\): one of them was changed"):
+    with pytest.raises(c.CnnlstmError, match=r"run\.json says \(36, 13, 1\): one of them was changed"):
         c.predict(AIR, tmp_path / "run")
 
 
