@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +11,13 @@ import pytest
 from tests import SAMPLES
 from tests.command import QUICK, command
 
+# TensorFlow leaves millions of objects that stay; to look through all of them again and again takes time.
+gc.set_threshold(100_000, 50, 100)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How long the tests that throw dice go on."""
-    parser.addoption("--chaos", type=int, default=5, metavar="N", help="trainings to kill in test_chaos.py")
+    parser.addoption("--chaos", type=int, default=3, metavar="N", help="trainings to kill in test_chaos.py")
     parser.addoption("--fuzz", type=int, default=100, metavar="N", help="damaged files to try in test_fuzz.py")
 
 

@@ -188,7 +188,7 @@ def test_a_column_a_series_and_an_id_column_give_the_same_forecast(tmp_path):
     columns = {"a": 10 + swell + random.normal(0, 0.1, 400), "b": 500 - 90 * swell + random.normal(0, 9, 400)}
     wide = pd.DataFrame({"time": pd.date_range("2024-01-01", periods=400, freq="h"), **columns})
     long = wide.melt("time", var_name="shop", value_name="y")
-    options = {"settings": {"train": {"epochs": 2, "members": 1}, "model": {"filters": 4}}, "horizon": 6}
+    options = {"settings": SETTINGS | {"model": {"filters": 4}}, "horizon": 6, "lookback": 48}
     beside = c.train(wide, tmp_path / "wide", **options).predict(wide)
     below = c.train(long, tmp_path / "long", id="shop", **options).predict(long)
     for name in "ab":
@@ -197,7 +197,7 @@ def test_a_column_a_series_and_an_id_column_give_the_same_forecast(tmp_path):
 
 def test_long_form_takes_no_column_away(tmp_path):
     frame = pd.DataFrame({"target": pd.date_range("2024-01-01", periods=90), "y": np.arange(90) % 7})
-    run = c.train(frame, tmp_path / "run", horizon=3, lookback=14, settings={"train": {"epochs": 1, "members": 1}})
+    run = c.train(frame, tmp_path / "run", horizon=3, lookback=14, settings=SETTINGS)
     made = run.forecast(frame)
     with pytest.raises(UsageError, match="column 'target' is in the data"):
         write_forecast(made.frame(written=True), made.table, "csv", long=True, header=True, as_input=False)
@@ -205,7 +205,7 @@ def test_long_form_takes_no_column_away(tmp_path):
 
 def test_numbers_next_to_nothing_are_forecast(tmp_path):
     frame = pd.DataFrame({"y": (5 + np.sin(np.arange(90))) * 1e-303})
-    run = c.train(frame, tmp_path / "run", horizon=3, lookback=14, settings={"train": {"epochs": 1, "members": 1}})
+    run = c.train(frame, tmp_path / "run", horizon=3, lookback=14, settings=SETTINGS)
     assert np.isfinite(run.predict(frame, levels=(80,)).to_numpy()).all()
 
 

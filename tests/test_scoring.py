@@ -23,7 +23,7 @@ from tests import SAMPLES
 from tests.command import command
 
 ROWS, STEPS = 600, 12
-SMALL = {"model": {"filters": 4}, "train": {"epochs": 2, "members": 1}}
+SMALL = {"model": {"filters": 4}, "train": {"epochs": 2, "members": 1, "refit": False}}
 
 
 def waves(rows: int = ROWS, **columns: float) -> pd.DataFrame:
