@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -13,6 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import tensorflow as tf
+import tf2onnx
 
 OUTPUT, BATCH = "forecast", "windows"
 LARGEST_DIFFERENCE = 1e-4  # on the scaled series; sums in another order differ by 1e-6
@@ -24,11 +23,10 @@ def export(model: keras.Model, path: Path) -> float:
     Returns the largest absolute difference to Keras, over windows drawn from N(0, 1). Raises RuntimeError, and leaves
     no file, when it is above LARGEST_DIFFERENCE: the conversion is wrong then, and nothing a user did.
     """
-    shapes = [tf.TensorSpec((None, *each.shape[1:]), tf.float32, name=each.name) for each in model.inputs]
-    with _quiet_conversion():
-        signature = shapes if len(shapes) == 1 else [shapes]
-        model.export(path, format="onnx", verbose=False, input_signature=signature)
-    _name_ends(path, {each.name: each.shape for each in model.inputs} | {OUTPUT: model.output_shape})
+    network = _converted(model)
+    _name_ends(network.graph, {each.name: each.shape for each in model.inputs} | {OUTPUT: model.output_shape})
+    onnx.checker.check_model(network)
+    onnx.save(network, path)
     difference = _difference(model, path)
     if not difference <= LARGEST_DIFFERENCE:
         path.unlink()
@@ -36,26 +34,29 @@ def export(model: keras.Model, path: Path) -> float:
     return difference
 
 
-@contextlib.contextmanager
-def _quiet_conversion() -> Iterator[None]:
-    """Keeps back what the converter says of its own doings: a NumPy name it patches, and that it had to drop the
-    random state of the recurrent dropout, which Keras advances even when nothing is dropped."""
+def _converted(model: keras.Model) -> onnx.ModelProto:
+    """By tf2onnx itself: `model.export` gathers what a SavedModel would need first, which takes as long again.
+
+    The converter is not heard: it says that it drops the random state of the recurrent dropout, which Keras advances
+    even when nothing is dropped.
+    """
+
+    def forward(*given: tf.Tensor) -> tf.Tensor:
+        return model(given if len(given) > 1 else given[0], training=False)
+
+    shapes = [tf.TensorSpec((None, *each.shape[1:]), tf.float32, name=each.name) for each in model.inputs]
     logger = logging.getLogger("tf2onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
-            yield
+        return tf2onnx.convert.from_function(tf.function(forward, autograph=False), shapes)[0]
     finally:
         logger.setLevel(level)
 
 
-def _name_ends(path: Path, shapes: Mapping[str, Sequence[int]]) -> None:
-    """Gives input, output and batch dimension names that do not depend on the converter's counters, and the others
-    their sizes, of which it loses a horizon of 1."""
-    network = onnx.load(path)
-    graph = network.graph
+def _name_ends(graph: onnx.GraphProto, shapes: Mapping[str, Sequence[int]]) -> None:
+    """Gives output and batch dimension names that do not depend on the converter's counters, and the others their
+    sizes, of which it loses a horizon of 1."""
     for node in graph.node:
         node.output[:] = [OUTPUT if name == graph.output[0].name else name for name in node.output]
     graph.output[0].name = OUTPUT
@@ -64,8 +65,6 @@ def _name_ends(path: Path, shapes: Mapping[str, Sequence[int]]) -> None:
         dims[0].dim_param = BATCH
         for dim, size in zip(dims[1:], shapes[end.name][1:], strict=True):
             dim.dim_value = size
-    onnx.checker.check_model(network)
-    onnx.save(network, path)
 
 
 def _difference(model: keras.Model, path: Path) -> float:
