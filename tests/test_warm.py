@@ -16,7 +16,7 @@ from cnnlstm_cli.runs.directory import RunDirectory
 from tests import SAMPLES
 from tests.command import QUICK, command
 
-ROWS, STEPS = 600, 12
+ROWS, STEPS, SEEN = 600, 12, 48  # a lookback of two days, which is quick to trace
 SMALL: dict[str, Any] = {
     "model": {"filters": 4, "start": "zero"},
     "train": {"epochs": 2, "members": 1, "linear": False, "refit": False},
@@ -43,7 +43,7 @@ def swell(rows: int) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> c.Run:
-    return c.train(swell(ROWS), tmp_path_factory.mktemp("warm") / "run", settings=SMALL, horizon=STEPS)
+    return c.train(swell(ROWS), tmp_path_factory.mktemp("warm") / "run", settings=SMALL, horizon=STEPS, lookback=SEEN)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def run(first: c.Run, tmp_path) -> c.Run:
 def again(run: c.Run, rows: int = ROWS + 60, settings: dict[str, Any] = SMALL, **options: Any) -> tuple[c.Run, str]:
     """A warm start on more rows, and what it told."""
     watcher = Notes()
-    given = {"horizon": STEPS, **options}
+    given = {"horizon": STEPS, "lookback": SEEN, **options}
     made = c.train(swell(rows), run.path, settings=settings, warm_start=True, watcher=watcher, **given)
     return made, watcher.notes[0]
 
@@ -108,7 +108,7 @@ def test_it_learns(run):
             "model.filters is another than in version",
         ),
         ({"horizon": 6}, "data.horizon is another than in version"),
-        ({"lookback": 48}, "data.lookback is another than in version"),
+        ({"lookback": 72}, "data.lookback is another than in version"),
     ],
 )
 def test_another_training_begins_anew_and_says_why(run, options, reason):
@@ -121,7 +121,7 @@ def test_another_training_begins_anew_and_says_why(run, options, reason):
 def test_other_columns_begin_anew(run):
     watcher = Notes()
     more = swell(ROWS + 60).assign(b=lambda frame: frame["a"].rolling(3, min_periods=1).mean())
-    c.train(more, run.path, settings=SMALL, horizon=STEPS, warm_start=True, watcher=watcher)
+    c.train(more, run.path, settings=SMALL, horizon=STEPS, lookback=SEEN, warm_start=True, watcher=watcher)
     assert watcher.notes[0].startswith("warm start: not possible, the data have other columns, or another step")
 
 
@@ -146,7 +146,7 @@ def test_weights_that_are_not_the_versions_are_refused(run, tmp_path, harm):
     path = RunDirectory(run.path).folder() / "members" / "0.keras"
     content = path.read_bytes()
     if harm == "of another network":
-        other = c.train(swell(ROWS), tmp_path / "other", settings=SMALL | {"model": {"filters": 5}}, horizon=STEPS)
+        other = c.train(swell(ROWS), tmp_path / "other", settings=SMALL | {"model": {"filters": 5}}, horizon=STEPS, lookback=SEEN)
         content = (RunDirectory(other.path).folder() / "members" / "0.keras").read_bytes()
     path.unlink()
     if harm != "no file":

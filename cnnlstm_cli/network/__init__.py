@@ -3,12 +3,16 @@
 TensorFlow is loaded here, before any of them, because its first seconds are noisy: each of its libraries writes to
 file descriptor 2 from C++ before its logging is set up, where no setting reaches it. A command-line tool owns its
 stderr, so that much is kept back, and shown after all when the import fails.
+
+Keras, which comes with it, loads matplotlib where there is one, as our pages need: a third of a second for nothing, and
+where its cache can't be written another thing to say.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 
@@ -33,11 +37,24 @@ def quiet() -> Iterator[None]:
             raise
 
 
+@contextlib.contextmanager
+def hidden(module: str) -> Iterator[None]:
+    """As if it were not installed, unless it is loaded already."""
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]  # by which Python means: not to be found
+    try:
+        yield
+    finally:
+        del sys.modules[module]
+
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # after the import: errors only through exceptions
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # fit.py and export.py speak TensorFlow
 os.environ.setdefault("TF2ONNX_CATCH_ERRORS", "FALSE")  # or it copies the graph before every step
 
-with quiet():
+with quiet(), hidden("matplotlib"):
     import tensorflow as tf
 
 # A traced graph is run as it is: to rewrite it takes an eighth of a short training, and steps are no faster for it.
