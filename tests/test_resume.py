@@ -17,7 +17,7 @@ from cnnlstm_cli.runs.directory import RunDirectory
 from tests import SAMPLES
 from tests.command import command
 
-TRAIN = ("train", SAMPLES / "air_passengers.csv", "--set", "train.epochs=60", "--set", "train.patience=9")
+TRAIN = ("train", SAMPLES / "air_passengers.csv", "--set", "train.epochs=20", "--set", "train.patience=9")
 
 
 def weights(run: Path) -> list[np.ndarray]:

@@ -40,7 +40,9 @@ DATA = waves(a=3.0, b=40.0)
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return c.train(DATA[:500], tmp_path_factory.mktemp("trained") / "run", settings=SMALL, horizon=STEPS).path
+    return c.train(
+        DATA[:500], tmp_path_factory.mktemp("trained") / "run", settings=SMALL, horizon=STEPS, lookback=48
+    ).path
 
 
 @pytest.fixture
@@ -89,7 +91,7 @@ def test_what_is_expected_is_the_error_on_the_validation_rows(run):
 
 
 def test_of_one_target_errors_are_in_its_unit(tmp_path):
-    run = c.train(DATA[["time", "b"]][:500], tmp_path / "run", settings=SMALL, horizon=STEPS)
+    run = c.train(DATA[["time", "b"]][:500], tmp_path / "run", settings=SMALL, horizon=STEPS, lookback=48)
     (made,) = logged(run, 530)
     facts = c.score(DATA, run.path)
     assert facts["unit"] == "b"
@@ -121,7 +123,7 @@ def test_what_has_not_come_and_what_was_not_observed_is_not_scored(run):
 def test_many_series_are_matched_by_their_ids(tmp_path):
     long = pd.concat([waves(500, v=9.0).assign(shop="x"), waves(500, v=2.0).assign(shop="y", time=lambda f: f["time"])])
     more = pd.concat([waves(v=9.0).assign(shop="x"), waves(v=2.0).assign(shop="y")])
-    run = c.train(long, tmp_path / "run", settings=SMALL, horizon=STEPS, id="shop")
+    run = c.train(long, tmp_path / "run", settings=SMALL, horizon=STEPS, lookback=48, id="shop")
     forecast = run.forecast(long)
     log(run, forecast)
     came = more.set_index("shop")["v"]
@@ -159,7 +161,7 @@ def test_without_a_time_or_a_log_there_are_words(run, tmp_path):
         c.score(DATA, run.path)
     with pytest.raises(UsageError, match="--last must be 1 or more"):
         c.score(DATA, run.path, last=0)
-    counted = c.train(DATA[["a"]][:500], tmp_path / "counted", settings=SMALL, horizon=STEPS)
+    counted = c.train(DATA[["a"]][:500], tmp_path / "counted", settings=SMALL, horizon=STEPS, lookback=48)
     with pytest.raises(UsageError, match="--log needs a time column"):
         log(counted, counted.forecast(DATA[["a"]]))
     assert not (counted.path / "forecasts.jsonl").exists()
@@ -237,10 +239,10 @@ def test_an_entry_that_someone_changed_is_passed_over(run, harm):
 
 def test_forecasts_of_other_targets_are_scored_as_far_as_there_are_some(run):
     logged(run, 510)
-    c.train(DATA[["time", "a"]][:505], run.path, settings=SMALL, horizon=STEPS)
+    c.train(DATA[["time", "a"]][:505], run.path, settings=SMALL, horizon=STEPS, lookback=48)
     alone = c.Run.open(run.path)
     log(alone, alone.forecast(DATA[["time", "a"]][:530]))
-    c.train(DATA[:505], run.path, settings=SMALL, horizon=STEPS)
+    c.train(DATA[:505], run.path, settings=SMALL, horizon=STEPS, lookback=48)
     facts = c.score(DATA, run.path)
     assert (facts["logged"], facts["scored"]) == (2, 3 * STEPS)
 

@@ -146,7 +146,9 @@ def test_weights_that_are_not_the_versions_are_refused(run, tmp_path, harm):
     path = RunDirectory(run.path).folder() / "members" / "0.keras"
     content = path.read_bytes()
     if harm == "of another network":
-        other = c.train(swell(ROWS), tmp_path / "other", settings=SMALL | {"model": {"filters": 5}}, horizon=STEPS, lookback=SEEN)
+        other = c.train(
+            swell(ROWS), tmp_path / "other", settings=SMALL | {"model": {"filters": 5}}, horizon=STEPS, lookback=SEEN
+        )
         content = (RunDirectory(other.path).folder() / "members" / "0.keras").read_bytes()
     path.unlink()
     if harm != "no file":
