@@ -51,6 +51,9 @@ def hidden(module: str) -> Iterator[None]:
 
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # after the import: errors only through exceptions
+# Networks train a core each: threads inside a step wait for one another, which takes an eighth of a training, and sum
+# in an order that depends on how many cores there are.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # fit.py and export.py speak TensorFlow
 os.environ.setdefault("TF2ONNX_CATCH_ERRORS", "FALSE")  # or it copies the graph before every step
 
