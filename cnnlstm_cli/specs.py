@@ -289,7 +289,7 @@ class TrainSpec:
         source="Loshchilov and Hutter 2017",
     )
     epochs: int | None = option(None, "passes over the training windows; default: by the number of windows", low=1)
-    batch_size: int = option(256, "windows a step; fewer when there are few windows", low=1)
+    batch_size: int | None = option(None, "windows a step; default: 256, fewer when there are few windows", low=1)
     learning_rate: float = option(0.003, "rate at the first step", low=SLOWEST, high=10)
     weight_decay: float = option(
         0.0,

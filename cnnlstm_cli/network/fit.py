@@ -41,6 +41,7 @@ FEW_EPOCHS = 12  # are long ones, and the last cycle is half of them: then one c
 FEWEST_PATIENT = 3
 CONTINUED_EPOCHS, CONTINUED_RATE = 12, 0.3  # a twelfth of the epochs, which forecast as well as a third of them
 
+LARGEST_BATCH = 256
 STEPS_AN_EPOCH = 8  # with so few windows that there would be less, the batch is made smaller,
 SMALLEST_BATCH = 8  # down to this
 STEPS_A_CALL = 16  # a fraction of a second, so that Ctrl-C is answered at once
@@ -105,7 +106,7 @@ def plan(windows: int, spec: TrainSpec) -> Plan:
     """Batch, steps, epochs and patience for so many training windows, where `spec` leaves them open."""
     visited = min(windows, WINDOWS_AN_EPOCH)
     power = 2 ** int(np.log2(max(visited // STEPS_AN_EPOCH, SMALLEST_BATCH)))
-    batch = min(spec.batch_size, power)
+    batch = min(spec.batch_size, max(visited, SMALLEST_BATCH)) if spec.batch_size else min(LARGEST_BATCH, power)
     needed = -(-visited // batch)
     calls = -(-needed // STEPS_A_CALL)
     steps = -(-needed // calls)

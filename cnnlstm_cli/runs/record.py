@@ -21,7 +21,7 @@ from cnnlstm_cli.series.timecolumn import Kind, TimeColumn
 from cnnlstm_cli.series.zone import require_zone
 from cnnlstm_cli.specs import REGULARISED, Agg, Doubled
 
-FORMAT = 3
+FORMAT = 4
 TEXT_OR_NOT = (str, type(None))
 SCORES = Many({"": {"mae": NUMBER, "rmse": NUMBER, "mase": NUMBER}})
 SCHEMA = {

@@ -176,6 +176,8 @@ def test_of_very_many_windows_an_epoch_draws_some(monkeypatch: pytest.MonkeyPatc
         (13_676, TrainSpec(), (4, 14, 256)),
         (13_676, TrainSpec(batch_size=5), (171, 16, 5)),
         (5, TrainSpec(), (1, 1, 8)),
+        (68, TrainSpec(batch_size=32), (1, 3, 32)),
+        (68, TrainSpec(batch_size=1_000), (1, 1, 68)),
         (10**7, TrainSpec(), (64, 16, 256)),
     ],
 )

@@ -87,7 +87,7 @@ def test_its_numbers_are_those_of_the_facts(run, judged):
 
 def test_settings_other_than_the_default_are_told_and_no_others(run):
     told = {row[0]: row[1:] for row in rows(card(run)) if row[0].startswith(("model.", "train."))}
-    changed = {"model.squeeze", "train.members", "train.linear", "train.refit", "train.batch_size"}
+    changed = {"model.squeeze", "train.members", "train.linear", "train.refit"}
     assert told.keys() == changed
     assert told["train.refit"] == ["false", "true"]
     assert f"model.filters {run['model']['filters']}, " in read(card(run))

@@ -84,12 +84,12 @@ def test_what_is_written_reads_back(path):
 
 
 def test_an_unknown_format_is_refused_with_words(path):
-    path.write_text(path.read_text().replace('"format": 3', '"format": 2'))
-    with pytest.raises(DataError, match="has format 2; this cnnlstm reads format 3"):
+    path.write_text(path.read_text().replace('"format": 4', '"format": 3'))
+    with pytest.raises(DataError, match="has format 3; this cnnlstm reads format 4"):
         Record.read(path)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", "{}", "\x00\xff", '{"format": 3}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "{}", "\x00\xff", '{"format": 4}'])
 def test_what_is_no_record(path, content):
     path.write_text(content)
     with pytest.raises(DataError, match=r"run.json is damaged"):
