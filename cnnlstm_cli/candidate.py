@@ -53,6 +53,9 @@ class Watcher:
     def note(self, text: str) -> None:
         """Something the user should know."""
 
+    def reading(self) -> None:
+        """The data are read, which of a large file takes a while."""
+
     def planned(self, task: Task) -> None:
         """Everything is found and settled; fitting begins."""
 

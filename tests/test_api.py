@@ -56,7 +56,12 @@ def test_the_watcher_hears_of_every_step(tmp_path):
         def __init__(self):
             self.task, self.steps, self.epochs = None, [], []
 
+        def reading(self):
+            assert self.task is None
+            self.task = "read"
+
         def planned(self, task):
+            assert self.task == "read"
             self.task = task
 
         def stepped(self, step, steps, epoch):

@@ -44,14 +44,20 @@ class TerminalWatcher(Watcher):
             disable=messages.quiet or not console.is_terminal,
             transient=True,
         )
-        self._bar = self._progress.add_task("", total=None, epoch="starting", losses="")
+        self._bar = self._progress.add_task("", total=None, epoch="", losses="")
 
     def note(self, text: str) -> None:
         """Says it."""
         self._messages.say(text)
 
+    def reading(self) -> None:
+        """A bar without an end."""
+        self._progress.update(self._bar, epoch="reading")
+        self._progress.start()
+
     def planned(self, task: Task) -> None:
         """Says it, in a line a fact."""
+        self._progress.stop()  # or it would break the lines to its width
         best = best_baseline(task.baselines)
         self._baseline = f"{best} {task.baselines[best]['mae']:.4f}"
         self._trainings, self._seen, self._stage = self._trainings + 1, 0, ""
@@ -60,6 +66,7 @@ class TerminalWatcher(Watcher):
         if self._once:
             rows = task.table
             self._messages.say(f"training {self._trainings}: on rows up to {rows.stamp(rows.times.max())}")
+        self._progress.update(self._bar, epoch="starting")
         self._progress.start()
 
     def stepped(self, step: int, steps: int, epoch: Epoch | None) -> None:
