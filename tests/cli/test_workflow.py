@@ -48,7 +48,7 @@ def test_the_version_is_complete(sample):
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     assert names == ["errors.npy", "history.csv", "members/0.keras", "model.onnx", "run.json"]
     record = json.loads((folder / "run.json").read_text())
-    assert record["format"] == 3
+    assert record["format"] == 4
     assert record["parity"] < 1e-4
     assert set(record["packages"]) >= {"cnnlstm", "tensorflow", "keras", "onnxruntime", "numpy", "pandas"}
     assert record["command"].startswith("train ") or " train " in record["command"]

@@ -138,7 +138,7 @@ def test_the_compiled_loop_trains_every_cell(changes: dict[str, Any], small: Mak
     series = np.sin(t * 2 * np.pi / 12) + 0.5 * np.sin(t * 2 * np.pi / 31) + random.normal(0, 0.05, 400)
     windows = Windows(series.astype(np.float32)[:, None], 23, 5, np.arange(250), np.arange(280, 370))
     model = small(**changes, skip=False)
-    history = fit(model, windows, TrainSpec(epochs=8, batch_size=32, learning_rate=0.01)).history
+    history = fit(model, windows, TrainSpec(epochs=8, batch_size=16, learning_rate=0.01)).history
     assert history[-1].validation < 0.8 * history[0].validation
     moving = [np.asarray(weight) for weight in model.weights if weight.name == "moving_mean"]
     assert moving
