@@ -34,14 +34,14 @@ class TerminalWatcher(Watcher):
         self._seen = 0
         self._stage = ""
         console = Console(stderr=True)
-        # `disable` keeps even the cursor's control codes out of a file
+        # `disable` keeps even the cursor's control codes out of a file, and blank lines off a dumb terminal
         self._progress = Progress(
             TextColumn("{task.fields[epoch]}", markup=False),
             BarColumn(bar_width=24),
             TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[losses]}", markup=False),
             console=console,
-            disable=messages.quiet or not console.is_terminal,
+            disable=messages.quiet or not console.is_interactive,
             transient=True,
         )
         self._bar = self._progress.add_task("", total=None, epoch="", losses="")
