@@ -124,7 +124,8 @@ def attempt(
         if refused and not refused[-1].get("published", True) and _tried(refused[-1]) == same:
             why = f"{REFUSED} ({refused[-1].get('why')})"
             return Outcome(current, current.record, False, False, why)
-    (watcher := watcher or Watcher()).reading()
+    watcher = watcher or Watcher()
+    watcher.reading()
     table = read_training(source, spec.data)
     with directory.training(unattended.wait) as aside:
         job = _Job(directory, aside, watcher, started, unattended, asked)

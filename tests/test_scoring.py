@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ from tests.command import command
 
 ROWS, STEPS = 600, 12
 SMALL = {"model": {"filters": 4}, "train": {"epochs": 2, "members": 1, "refit": False}}
+OPTIONS: dict[str, Any] = {"settings": SMALL, "horizon": STEPS, "lookback": 48}
 
 
 def waves(rows: int = ROWS, **columns: float) -> pd.DataFrame:
@@ -40,9 +42,7 @@ DATA = waves(a=3.0, b=40.0)
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return c.train(
-        DATA[:500], tmp_path_factory.mktemp("trained") / "run", settings=SMALL, horizon=STEPS, lookback=48
-    ).path
+    return c.train(DATA[:500], tmp_path_factory.mktemp("trained") / "run", **OPTIONS).path
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_what_is_expected_is_the_error_on_the_validation_rows(run):
 
 
 def test_of_one_target_errors_are_in_its_unit(tmp_path):
-    run = c.train(DATA[["time", "b"]][:500], tmp_path / "run", settings=SMALL, horizon=STEPS, lookback=48)
+    run = c.train(DATA[["time", "b"]][:500], tmp_path / "run", **OPTIONS)
     (made,) = logged(run, 530)
     facts = c.score(DATA, run.path)
     assert facts["unit"] == "b"
@@ -123,7 +123,7 @@ def test_what_has_not_come_and_what_was_not_observed_is_not_scored(run):
 def test_many_series_are_matched_by_their_ids(tmp_path):
     long = pd.concat([waves(500, v=9.0).assign(shop="x"), waves(500, v=2.0).assign(shop="y", time=lambda f: f["time"])])
     more = pd.concat([waves(v=9.0).assign(shop="x"), waves(v=2.0).assign(shop="y")])
-    run = c.train(long, tmp_path / "run", settings=SMALL, horizon=STEPS, lookback=48, id="shop")
+    run = c.train(long, tmp_path / "run", **OPTIONS, id="shop")
     forecast = run.forecast(long)
     log(run, forecast)
     came = more.set_index("shop")["v"]
@@ -161,7 +161,7 @@ def test_without_a_time_or_a_log_there_are_words(run, tmp_path):
         c.score(DATA, run.path)
     with pytest.raises(UsageError, match="--last must be 1 or more"):
         c.score(DATA, run.path, last=0)
-    counted = c.train(DATA[["a"]][:500], tmp_path / "counted", settings=SMALL, horizon=STEPS, lookback=48)
+    counted = c.train(DATA[["a"]][:500], tmp_path / "counted", **OPTIONS)
     with pytest.raises(UsageError, match="--log needs a time column"):
         log(counted, counted.forecast(DATA[["a"]]))
     assert not (counted.path / "forecasts.jsonl").exists()
@@ -239,10 +239,10 @@ def test_an_entry_that_someone_changed_is_passed_over(run, harm):
 
 def test_forecasts_of_other_targets_are_scored_as_far_as_there_are_some(run):
     logged(run, 510)
-    c.train(DATA[["time", "a"]][:505], run.path, settings=SMALL, horizon=STEPS, lookback=48)
+    c.train(DATA[["time", "a"]][:505], run.path, **OPTIONS)
     alone = c.Run.open(run.path)
     log(alone, alone.forecast(DATA[["time", "a"]][:530]))
-    c.train(DATA[:505], run.path, settings=SMALL, horizon=STEPS, lookback=48)
+    c.train(DATA[:505], run.path, **OPTIONS)
     facts = c.score(DATA, run.path)
     assert (facts["logged"], facts["scored"]) == (2, 3 * STEPS)
 

@@ -16,7 +16,8 @@ from cnnlstm_cli.runs.directory import RunDirectory
 from tests import SAMPLES
 from tests.command import QUICK, command
 
-ROWS, STEPS, SEEN = 600, 12, 48  # a lookback of two days, which is quick to trace
+ROWS, STEPS = 600, 12
+SIZE: dict[str, Any] = {"horizon": STEPS, "lookback": 48}  # two days, which are quick to trace
 SMALL: dict[str, Any] = {
     "model": {"filters": 4, "start": "zero"},
     "train": {"epochs": 2, "members": 1, "linear": False, "refit": False},
@@ -43,7 +44,7 @@ def swell(rows: int) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> c.Run:
-    return c.train(swell(ROWS), tmp_path_factory.mktemp("warm") / "run", settings=SMALL, horizon=STEPS, lookback=SEEN)
+    return c.train(swell(ROWS), tmp_path_factory.mktemp("warm") / "run", settings=SMALL, **SIZE)
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def run(first: c.Run, tmp_path) -> c.Run:
 def again(run: c.Run, rows: int = ROWS + 60, settings: dict[str, Any] = SMALL, **options: Any) -> tuple[c.Run, str]:
     """A warm start on more rows, and what it told."""
     watcher = Notes()
-    given = {"horizon": STEPS, "lookback": SEEN, **options}
+    given = {**SIZE, **options}
     made = c.train(swell(rows), run.path, settings=settings, warm_start=True, watcher=watcher, **given)
     return made, watcher.notes[0]
 
@@ -121,7 +122,7 @@ def test_another_training_begins_anew_and_says_why(run, options, reason):
 def test_other_columns_begin_anew(run):
     watcher = Notes()
     more = swell(ROWS + 60).assign(b=lambda frame: frame["a"].rolling(3, min_periods=1).mean())
-    c.train(more, run.path, settings=SMALL, horizon=STEPS, lookback=SEEN, warm_start=True, watcher=watcher)
+    c.train(more, run.path, settings=SMALL, **SIZE, warm_start=True, watcher=watcher)
     assert watcher.notes[0].startswith("warm start: not possible, the data have other columns, or another step")
 
 
@@ -146,9 +147,7 @@ def test_weights_that_are_not_the_versions_are_refused(run, tmp_path, harm):
     path = RunDirectory(run.path).folder() / "members" / "0.keras"
     content = path.read_bytes()
     if harm == "of another network":
-        other = c.train(
-            swell(ROWS), tmp_path / "other", settings=SMALL | {"model": {"filters": 5}}, horizon=STEPS, lookback=SEEN
-        )
+        other = c.train(swell(ROWS), tmp_path / "other", settings=SMALL | {"model": {"filters": 5}}, **SIZE)
         content = (RunDirectory(other.path).folder() / "members" / "0.keras").read_bytes()
     path.unlink()
     if harm != "no file":

@@ -40,18 +40,20 @@ def _converted(model: keras.Model) -> onnx.ModelProto:
     The converter is not heard: it says that it drops the random state of the recurrent dropout, which Keras advances
     even when nothing is dropped.
     """
-
-    def forward(*given: tf.Tensor) -> tf.Tensor:
-        return model(given if len(given) > 1 else given[0], training=False)
-
+    forward = tf.function(lambda *inputs: _forecast(model, inputs), autograph=False)
     shapes = [tf.TensorSpec((None, *each.shape[1:]), tf.float32, name=each.name) for each in model.inputs]
     logger = logging.getLogger("tf2onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        return tf2onnx.convert.from_function(tf.function(forward, autograph=False), shapes)[0]
+        return tf2onnx.convert.from_function(forward, shapes)[0]
     finally:
         logger.setLevel(level)
+
+
+def _forecast(model: keras.Model, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Keras takes several inputs as a list, and a single one as it is."""
+    return model(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
 
 
 def _name_ends(graph: onnx.GraphProto, shapes: Mapping[str, Sequence[int]]) -> None:
@@ -76,6 +78,5 @@ def _difference(model: keras.Model, path: Path) -> float:
     for batch in (1, 33, model.output_shape[1]):
         given = [random.standard_normal((batch, *each.shape[1:]), dtype=np.float32) for each in model.inputs]
         (forecast,) = session.run([OUTPUT], dict(zip(names, given, strict=True)))
-        inputs = given if len(given) > 1 else given[0]
-        differences.append(np.max(np.abs(forecast - model(inputs, training=False).numpy())))
+        differences.append(np.max(np.abs(forecast - _forecast(model, given).numpy())))
     return float(np.max(differences))

@@ -153,6 +153,8 @@ def test_nothing_is_said_on_stdout_or_stderr(tmp_path: Path) -> None:
         "model = build(ModelSpec(kernel=6), 12, 3, 1, seed=0)\n"
         "fit(model, windows, TrainSpec(epochs=1))\n"
         "export(model, pathlib.Path(sys.argv[1]))\n"
+        "assert 'matplotlib' not in sys.modules, 'Keras loads it where it can'\n"
+        "import matplotlib.pyplot\n"
     )
     told = subprocess.run(
         [sys.executable, script, tmp_path / "model.onnx"], capture_output=True, text=True, timeout=100, check=False
