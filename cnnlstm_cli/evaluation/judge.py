@@ -17,6 +17,8 @@ from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.table import Table
 from cnnlstm_cli.series.windows import FEWEST_WINDOWS, Index, Windows
 
+ROUNDING = 1e-6  # of mean and deviation: several times what float32 leaves of a value scaled and scaled back
+
 
 @dataclass(frozen=True)
 class Judge:
@@ -67,8 +69,10 @@ class Judge:
             yield own if own.any() else np.ones_like(own)
 
     def in_units(self, scaled: NDArray[np.floating]) -> Numbers:
-        """(m, H) scaled -> (m, H) in units of the data."""
-        return self.scaler.inverse(scaled.T.astype(np.float64)).T
+        """(m, H) scaled -> (m, H) in units of the data; what only float32 keeps from being 0 is 0, as for sMAPE."""
+        units = self.scaler.inverse(scaled.T.astype(np.float64))
+        rest = ROUNDING * (np.abs(self.scaler.mean) + self.scaler.scale)
+        return np.where(np.abs(units) <= rest, 0.0, units).T
 
     def model(self, scaled: NDArray[np.floating]) -> Numbers:
         """The same of a model's forecasts, held within the limits of each series; the baselines know of none."""

@@ -63,6 +63,16 @@ def test_errors_by_target_are_in_their_own_units():
     assert np.mean([scores["mae"] for scores in steps.values()]) == pytest.approx(overall["mae"])
 
 
+def test_a_zero_that_was_foretold_is_no_error_of_200_percent():
+    """Scaling and back leaves a billionth of it, which sMAPE would take for all that is wrong in the world."""
+    values = np.where(RANDOM.random(300) < 0.9, 0.0, RANDOM.integers(1, 40, 300)).astype(float)
+    judge = task(pd.DataFrame({"sold": values}), validation=60).judge
+    forecast = judge.in_units(seasonal_naive(judge.windows, 1, judge.first))
+    pairs = [(values[origin - 1], values[origin + step]) for origin in range(240, 296) for step in range(5)]
+    expected = np.mean([0.0 if f == a else 200 * abs(f - a) / (f + a) for f, a in pairs])
+    assert score(forecast, judge.came, deviations=False)["smape"] == pytest.approx(expected, rel=1e-6)
+
+
 def test_drift_goes_on_from_the_first_row_through_the_last():
     judged = task()
     forecast = judged.judge.in_units(drift(judged.windows, judged.judge.first))
