@@ -16,6 +16,7 @@ from cnnlstm_cli.errors import DataError, UsageError
 
 DAY = pd.Timedelta(days=1)
 Times = NDArray[Any]  # datetime64[us] or int64, ascending
+MOST_STEPS = 50_000_000
 
 # How far people look ahead at each step: a day of hours and minutes, two weeks of days, a year of months (the M4
 # competition's horizons, except that hours and months get a whole day and year).
@@ -57,8 +58,30 @@ class Frequency:
                 f"no such step: {self.alias!r}. Write it as pandas does: h, 15min, D, B, W-SUN, MS, ME."
             ) from None
 
+    @property
+    def possible(self) -> bool:
+        """Whether a dated step goes forward, by microseconds or more, and not beyond what dates can be."""
+        try:
+            step = pd.Timestamp(0).as_unit("us") + self.offset - pd.Timestamp(0)
+        except (OverflowError, pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta):
+            return False
+        return self.offset.n >= 1 and step % pd.Timedelta(1, "us") == pd.Timedelta(0)
+
+    def require_few(self, first: Any, last: Any) -> None:
+        """Raises UsageError for a step so short that there are too many from `first` to `last` to hold."""
+        size = (self.offset + pd.Timestamp(0) - pd.Timestamp(0)).to_timedelta64() if self.dated else int(self.alias)
+        if (last - first) / size > MOST_STEPS:
+            raise UsageError(
+                f"--freq {self.alias}: from the first row to the last there are more than {MOST_STEPS:,} such steps. "
+                "Name a longer one."
+            )
+
     def grid(self, first: Any, last: Any) -> Times:
-        """Every time from `first` to `last`, both included; not to be written to, as series of one span share it."""
+        """Every time from `first` to `last`, both included; not to be written to, as series of one span share it.
+
+        Raises UsageError where there are too many.
+        """
+        self.require_few(first, last)
         return _grid(self, first, last)
 
     def after(self, last: Any, steps: int) -> Times:

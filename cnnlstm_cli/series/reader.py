@@ -35,7 +35,7 @@ from cnnlstm_cli.series.dialect import Source
 from cnnlstm_cli.series.finding import find_again, find_time, is_clock, text_columns
 from cnnlstm_cli.series.frequency import Frequency, Times, find_frequency, has_weekends
 from cnnlstm_cli.series.numerals import shown
-from cnnlstm_cli.series.resampling import resampled
+from cnnlstm_cli.series.resampling import on_the_clock, resampled
 from cnnlstm_cli.series.scaler import LARGEST
 from cnnlstm_cli.series.sheet import CsvReader, Sheet, sheet_from_frame
 from cnnlstm_cli.series.table import Schema, Table
@@ -71,12 +71,13 @@ def read_training(data: Data, spec: DataSpec) -> Table:
     if spec.holidays and not time.dated:
         raise UsageError("--holidays needs dates, and the rows are counted. Name the time column with --time.")
     covariates = tuple(Covariate.found(sheet, name, role) for role, names in named.items() for name in names)
-    rows = _rows(sheet, time, targets, covariates, spec.id)
     _require_step(spec, time)
-    frequency = _given(spec.freq, time) if spec.freq else _find_frequency(sheet, rows, time, spec.doubled)
+    frequency = _given(spec.freq, time) if spec.freq else None
+    rows = _rows(sheet, time, targets, covariates, spec.id, spec.agg)
+    frequency = frequency or _find_frequency(sheet, rows, time, spec.doubled)
     if time.zone and frequency.within_a_day:
         time = replace(time, utc=True)
-        rows = _rows(sheet, time, targets, covariates, spec.id)
+        rows = _rows(sheet, time, targets, covariates, spec.id, spec.agg)
     schema = Schema(time, frequency, targets, spec.id, covariates, spec.holidays, spec.doubled, spec.agg)
     table = _assemble(sheet, schema, rows, limit=gap_limit(frequency))
     if spec.strict:
@@ -109,8 +110,8 @@ def _given(alias: str, time: TimeColumn) -> Frequency:
     """The step a user named. Raises UsageError for one that does not go with the time, or is none."""
     frequency = Frequency(alias)
     whole = alias.isascii() and alias.isdigit()
-    if whole == time.dated or (whole and int(alias) == 0) or (not whole and frequency.offset.n < 1):
-        kind = "dates: h, 15min, D, B, W-SUN, MS, ME" if time.dated else "whole numbers: 1 or more"
+    if whole == time.dated or (whole and int(alias) == 0) or (not whole and not frequency.possible):
+        kind = "dates: ms, s, 15min, h, D, B, W-SUN, MS, ME" if time.dated else "whole numbers: 1 or more"
         raise UsageError(f"--freq {alias} is no step between {kind}.")
     return frequency
 
@@ -142,7 +143,7 @@ def read_recent(data: Data, schema: Schema, rows: int) -> Table:
 def _recent(sheet: Sheet, schema: Schema, wanted: int) -> Table:
     require(sheet, schema.columns)
     time = find_again(sheet, schema.time)
-    rows = _rows(sheet, time, schema.targets, schema.covariates, schema.id)
+    rows = _rows(sheet, time, schema.targets, schema.covariates, schema.id, schema.agg)
     return _assemble(sheet, replace(schema, time=time), rows, newest=wanted)
 
 
@@ -160,7 +161,7 @@ def read_history(data: Data, schema: Schema) -> Table:
     sheet = _open(data, schema.id, _as_text(schema))
     require(sheet, schema.columns)
     schema = replace(schema, time=find_again(sheet, schema.time))
-    rows = _rows(sheet, schema.time, schema.targets, schema.covariates, schema.id)
+    rows = _rows(sheet, schema.time, schema.targets, schema.covariates, schema.id, schema.agg)
     for part, block in _parts(sheet, rows, schema.id):
         _refuse_other_week(part, schema, block)
     return _assemble(sheet, schema, rows, limit=gap_limit(schema.frequency))
@@ -192,8 +193,16 @@ class _Rows:
 
 
 def _rows(
-    sheet: Sheet, time: TimeColumn, targets: Sequence[str], covariates: Sequence[Covariate], id_column: str | None
+    sheet: Sheet,
+    time: TimeColumn,
+    targets: Sequence[str],
+    covariates: Sequence[Covariate],
+    id_column: str | None,
+    agg: str,
 ) -> _Rows:
+    """Rows to be taken together to longer steps come in UTC: that they are in order can't be seen on the clock."""
+    if time.zone and agg != "none":
+        time = replace(time, utc=True)
     stamps = time.parse(sheet)
     values = np.column_stack([_in_range(sheet, target) for target in targets])
     numbers, unseen = encoded(covariates, sheet)
@@ -337,7 +346,10 @@ def _even(sheet: Sheet, schema: Schema, block: Block, newest: int | None) -> tup
     """In order and on the schema's grid, without the rows at the end that have no target, and those of them that have
     covariates. Raises DataError where it is no grid."""
     if schema.agg != "none":
-        block, sorted_ = resampled(*by_time(block), schema.frequency, schema.agg, schema.time.wall)
+        block, sorted_ = by_time(block)
+        if schema.time.zone and not schema.time.utc:
+            block, sorted_ = on_the_clock(block, sorted_, schema.time.zone)
+        block, sorted_ = resampled(block, sorted_, schema.frequency, schema.agg, schema.time.wall)
     else:
         block, sorted_ = _ordered(sheet, schema.time, block, schema.doubled)
     block, ahead, ended = observed(block, schema.columns_of("known"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from cnnlstm_cli.series.cleaning import Block, Mending
 from cnnlstm_cli.series.frequency import Frequency, Times
+from cnnlstm_cli.series.zone import to_wall
 
 ENDS = ("ME", "QE", "YE", "BME", "BQE", "BYE", "W")  # steps that are named by their last day, as pandas does
 EVEN = 0.5  # of the steps between rows
@@ -58,11 +60,22 @@ def resampled(
     return made, [*mended, *notes]
 
 
+def on_the_clock(block: Block, mended: list[Mending], zone: str) -> tuple[Block, list[Mending]]:
+    """Sorted rows in UTC by the clock of a zone, for steps of days and more; where it is put back it stands still."""
+    wall = np.maximum.accumulate(to_wall(block.times, zone))
+    timed = [(each, to_wall(np.array([each.first]), zone)[0]) for each in mended if isinstance(each.first, np.generic)]
+    others = [each for each in mended if not isinstance(each.first, np.generic)]
+    return replace(block, times=wall), [*others, *(replace(each, first=first) for each, first in timed)]
+
+
 def _steps(times: Times, frequency: Frequency, clock: Any) -> tuple[Times, NDArray[np.int64]]:
     """The times of the steps that have rows, ascending, and which of them each row is in.
 
     clock  the first time as the clock shows it
+
+    Raises UsageError where there are too many steps from the first to the last.
     """
+    frequency.require_few(times[0], times[-1])
     if not frequency.dated:
         size = int(frequency.alias)
         steps, label = np.unique(times // size * size, return_inverse=True)

@@ -13,7 +13,7 @@ from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.series.numerals import shown
 from cnnlstm_cli.series.sheet import Sheet
 from cnnlstm_cli.series.stamps import StampFormat
-from cnnlstm_cli.series.zone import offset_of, to_utc, to_wall
+from cnnlstm_cli.series.zone import offset_of, to_utc, to_wall, unskipped
 
 Kind = Literal[
     "stamp", "date+hour", "date+time", "parts", "epoch s", "epoch ms", "epoch us", "epoch ns", "integer", "row"
@@ -74,13 +74,13 @@ class TimeColumn:
             return stamps
         if self._absolute:
             found = stamps.copy()
-            found[stamps.notna()] = to_wall(stamps.dropna().to_numpy(), self.zone)
+            moments = stamps.dropna().to_numpy()
+            found[stamps.notna()] = unskipped(to_wall(moments, self.zone), moments, self.zone)
             return found
-        moments = to_utc(stamps, self.zone, series)
-        self._refuse(
-            sheet, moments.isna() & stamps.notna(), stamps.astype(str), f"was skipped by the clocks of {self.zone}"
-        )
-        return moments
+        held = to_utc(stamps, self.zone, series)
+        skipped = held.isna() & stamps.notna()
+        self._refuse(sheet, skipped, stamps.astype(str), f"was skipped by the clocks of {self.zone}")
+        return held
 
     def parse(self, sheet: Sheet) -> pd.Series:
         """The time of every row, datetime64[us] or Int64; missing where its cells are empty.
@@ -185,7 +185,8 @@ class TimeColumn:
 
 def _moments(wall: NDArray[np.datetime64], zone: str) -> NDArray[np.datetime64]:
     stamps = pd.Series(wall)
-    found: NDArray[np.datetime64] = to_utc(stamps, zone, pd.Series(0, index=stamps.index)).to_numpy()
+    one = pd.Series(0, index=stamps.index)
+    found: NDArray[np.datetime64] = to_utc(stamps, zone, one, "shift_forward").to_numpy()
     return found
 
 

@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.series.reader import read_recent, read_training
 from cnnlstm_cli.series.table import Table
+from cnnlstm_cli.series.zone import to_utc
 from cnnlstm_cli.specs import DataSpec
 
 ZONES = (  # hourly, every quarter, and a clock that is put forward by half an hour
@@ -97,6 +100,82 @@ def test_the_newest_rows_alone_give_the_same(write: Callable[..., Path]) -> None
     recent = read_recent(path, table.schema, 48)
     assert (recent.times[-48:] == table.times[-48:]).all()
     assert (recent.values[-48:] == table.values[-48:]).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), zone=st.sampled_from(ZONES), backwards=st.booleans())
+def test_the_hour_that_comes_twice_may_have_holes(data: st.DataObject, zone: tuple[str, ...], backwards: bool) -> None:
+    """Where the file goes back is where the clock does, whichever of the twins are there; else the step tells."""
+    name, step = zone[:2]
+    index = pd.date_range("2024-01-01", "2024-12-31", freq=step, tz=name)
+    index = index[data.draw(st.integers(0, 4)) :: data.draw(st.sampled_from([1, 3]))]
+    wall = pd.Series(index.tz_localize(None))
+    change = int(np.argmax(np.diff(wall.to_numpy()) <= np.timedelta64(0)))
+    near = np.arange(max(change - 8, 0), change + 9)
+    there = np.ones(len(index), dtype=bool)
+    missing = data.draw(st.sets(st.sampled_from(near.tolist()), max_size=3))
+    there[list(missing)] = False
+    kept = pd.Series(wall[there].to_numpy())
+    back = bool((kept.diff() < pd.Timedelta(0)).any())
+    if missing and not back:  # an hour that is there once may be either
+        return
+    rows = index[there].tz_convert(None).to_numpy()
+    if backwards:
+        kept, rows = pd.Series(kept.to_numpy()[::-1]), rows[::-1]
+    assert (to_utc(kept, name, pd.Series(0, index=kept.index)).to_numpy() == rows).all()
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "step", "rows"),
+    [
+        ("Europe/Berlin", "2023-10-29 01:00", "h", 40),  # UTC: the second two o'clock
+        ("Europe/Berlin", "2023-10-29 01:15", "15min", 40),
+        ("Australia/Lord_Howe", "2024-04-06 02:00", "h", 40),  # hours that fall on the half hour once it is over
+    ],
+)
+def test_a_file_may_hold_the_second_of_the_twins_alone(zone: str, first: str, step: str, rows: int) -> None:
+    index = pd.date_range(first, periods=rows, freq=step, tz="UTC")
+    wall = pd.Series(index.tz_convert(zone).tz_localize(None))
+    assert (to_utc(wall, zone, pd.Series(0, index=wall.index)).to_numpy() == index.tz_localize(None).to_numpy()).all()
+
+
+def test_a_day_may_begin_at_one(write: Callable[..., Path]) -> None:
+    """In Cairo the clock skips a midnight: days with offsets are days nevertheless, and forecast as such."""
+    zone = "Africa/Cairo"
+    index = pd.date_range("2024-02-01", "2024-06-01", freq="D").tz_localize(zone, nonexistent="shift_forward")
+    cells = [colon(cell) for cell in index.strftime("%Y-%m-%dT%H:%M:%S%z")]
+    table = read_training(write(csv(cells)), DataSpec(tz=zone))
+    assert "2024-04-26T01:00:00+03:00" in cells
+    assert (table.schema.frequency.alias, table.mended) == ("D", ())
+    assert table.schema.time.write(table.times) == {"time": cells}
+    until = cells.index("2024-04-26T01:00:00+03:00") + 1
+    recent = read_recent(write(csv(cells[:until]), name="recent.csv"), table.schema, 20)
+    assert (recent.times == table.times[until - 20 : until]).all()
+
+
+@pytest.mark.parametrize("written", ["offset", "clock", "epoch"])
+def test_days_made_of_a_day_of_25_hours_need_no_sorting(write: Callable[..., Path], written: str) -> None:
+    index = pd.date_range("2023-10-01", "2023-11-15", freq="37min", tz="Europe/Berlin", inclusive="left")
+    cells = {
+        "offset": [colon(cell) for cell in index.strftime(f"{PLAIN}%z")],
+        "clock": list(index.strftime(PLAIN)),
+        "epoch": [str(moment // 10**9) for moment in index.as_unit("ns").asi8],
+    }[written]
+    path = write(csv(cells))
+    expected = pd.Series(np.arange(len(cells)) % 24 + 0.5, index=index).resample("D").sum()
+    table = read_training(path, DataSpec(tz="Europe/Berlin", freq="D", agg="sum", strict=True))
+    assert table.values[:, 0] == pytest.approx(expected.to_numpy())
+    turned = write(csv(cells[::-1]), name="turned.csv")
+    told = read_training(turned, DataSpec(tz="Europe/Berlin", freq="D", agg="sum")).mended
+    assert [each.what for each in told] == ["rows newest first, turned"]
+
+
+@pytest.mark.parametrize("agg", ["none", "mean"])
+@pytest.mark.parametrize("freq", ["ns", "1500ns", "us", "99999999999D", "9999999YE"])
+def test_a_step_that_can_not_be_is_refused(write: Callable[..., Path], freq: str, agg: str) -> None:
+    path = write(csv(list(pd.date_range("2023-03-01", periods=99, freq="h").strftime(PLAIN))))
+    with pytest.raises(UsageError, match=f"--freq {freq}"):
+        read_training(path, DataSpec(freq=freq, agg=agg))
 
 
 def test_a_time_that_never_was_is_an_error_with_its_line(write: Callable[..., Path]) -> None:
