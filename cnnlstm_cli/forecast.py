@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from cnnlstm_cli.runs.directory import Hold, RunDirectory
 from cnnlstm_cli.runs.published import content
 from cnnlstm_cli.runs.record import Record
 from cnnlstm_cli.runs.session import Session
+from cnnlstm_cli.series.ahead import known_ahead
 from cnnlstm_cli.series.calendar import Calendar
 from cnnlstm_cli.series.frequency import Times
 from cnnlstm_cli.series.reader import Data, read_recent
@@ -195,14 +196,16 @@ class Run:
         rows that the forecast depends on need mending."""
         steps = self._steps(horizon)
         table = read_recent(data, self.record.schema, self.record.lookback)
-        if strict:
-            table.refuse_mended()
         times = self._times(table, self.record.horizon)
         notes: list[str] = []
         if drop_ended:
             table, times, notes = _without_ended(table, times)
+        known, mended = known_ahead(table, times, steps, hold=hold_known, scaler=self.record.outer)
+        table = replace(table, mended=(*table.mended, *mended))
+        if strict:
+            table.refuse_mended()
         scaled, fitted, unknown = self._lookbacks(table)
-        told = self._told(table, np.stack(times), table.known_ahead(times, steps, hold_known))
+        told = self._told(table, np.stack(times), known)
         ahead = self._ahead(scaled, told)[:, :steps].astype(np.float64)
         if not np.isfinite(ahead).all():
             raise DataError(f"{table.name}: no finite forecast comes of these rows. Look at the last of them.")

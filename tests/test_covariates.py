@@ -110,6 +110,54 @@ def test_a_short_gap_ahead_is_filled_by_a_straight_line(frame, run):
     pd.testing.assert_frame_equal(run.predict(holed), expected)
 
 
+def test_what_is_done_to_rows_ahead_is_told(frame, run):
+    """With its place; and the forecast is that of the rows it was mended to."""
+    whole = ahead(frame, 620).astype({"dice": float})
+    assert run.forecast(whole).table.notes() == []
+    holed = whole.assign(heat=whole["heat"].where(whole.index != 622))
+    absurd = whole.assign(heat=whole["heat"].where(whole.index != 622, 1e6))
+    endless = whole.assign(heat=whole["heat"].where(whole.index != 622, np.inf))
+    late = whole[621:622].assign(time=whole["time"][621] + pd.Timedelta("20min"))
+    beside = pd.concat([whole[:622], late, whole[622:]], ignore_index=True)
+    for given, told in (
+        (holed, ["1 missing known values ahead, filled by a straight line"]),
+        (absurd, ["1 values of 'heat' ahead over 20 deviations from its mean in training, taken as 5 deviations"]),
+        (
+            endless,
+            [
+                "1 infinite known values ahead, taken as missing",
+                "1 missing known values ahead, filled by a straight line",
+            ],
+        ),
+    ):
+        made = run.forecast(given)
+        assert made.table.notes() == [f"mended: {each} (first at 2024-01-26 22:00:00)" for each in told]
+        with pytest.raises(DataError, match="--strict refuses: 1 "):
+            run.forecast(given, strict=True)
+    np.testing.assert_array_equal(run.forecast(endless).values, run.forecast(holed).values)
+    assert run.forecast(beside).table.notes() == [
+        "mended: 1 rows ahead between two steps, not used (first at 2024-01-26 21:20:00)"
+    ]
+    part = whole[:622].assign(dice=whole["dice"].where(whole.index < 621))
+    assert run.forecast(part, hold_known=True).table.notes() == [
+        "mended: 17 missing known values ahead, the last before them held on (first at 2024-01-26 21:00:00)"
+    ]
+    with pytest.raises(DataError, match="needs dice ahead, and 1 of 2 steps lack them: 2024-01-26 21:00:00"):
+        run.forecast(part, horizon=2)
+
+
+def test_a_number_beyond_computing_is_refused_with_its_place(frame, run, tmp_path):
+    wild = ahead(frame, 620)
+    wild.loc[622, "heat"] = 1e300
+    with pytest.raises(DataError, match="row 622, column 'heat': 1e\\+300 is too large to compute with"):
+        run.predict(wild)
+    frame = frame.copy()
+    frame.loc[5, "heat"] = -1e200
+    with pytest.raises(DataError, match="row 5, column 'heat': -1e\\+200 is too large to compute with"):
+        c.train(frame, tmp_path / "run", settings=QUICK, horizon=STEPS, lookback=48, known=["heat"])
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_category_that_was_not_seen_is_told_and_is_none(frame, run):
     hail = ahead(frame, 620)
     hail.loc[621, "sky"] = "hail"

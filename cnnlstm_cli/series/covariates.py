@@ -58,10 +58,10 @@ class Covariate:
     def encode(self, sheet: Sheet) -> Numbers:
         """(rows, width), NaN where the cell is empty; a category that is none of these is 0 in every column.
 
-        Raises DataError, with the place, for text in a column of numbers.
+        Raises DataError, with the place, for text in a column of numbers, or one beyond computing with.
         """
         if not self.categories:
-            return sheet.numbers(self.name).reshape(-1, 1)
+            return sheet.amounts(self.name).reshape(-1, 1)
         cells = _texts(sheet, self.name)
         numbers: Numbers = (cells[:, None] == np.array(self.categories)).astype(np.float64)
         numbers[cells == ""] = np.nan

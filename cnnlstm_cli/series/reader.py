@@ -36,7 +36,6 @@ from cnnlstm_cli.series.finding import find_again, find_time, is_clock, text_col
 from cnnlstm_cli.series.frequency import Frequency, Times, find_frequency, has_weekends
 from cnnlstm_cli.series.numerals import shown
 from cnnlstm_cli.series.resampling import on_the_clock, resampled
-from cnnlstm_cli.series.scaler import LARGEST
 from cnnlstm_cli.series.sheet import CsvReader, Sheet, sheet_from_frame
 from cnnlstm_cli.series.table import Schema, Table
 from cnnlstm_cli.series.tail import newest
@@ -204,7 +203,7 @@ def _rows(
     if time.zone and agg != "none":
         time = replace(time, utc=True)
     stamps = time.parse(sheet)
-    values = np.column_stack([_in_range(sheet, target) for target in targets])
+    values = np.column_stack([sheet.amounts(target) for target in targets])
     numbers, unseen = encoded(covariates, sheet)
     named = sheet.frame[id_column] if id_column else pd.Series("", index=stamps.index)
     stamps = time.held(sheet, stamps, named)
@@ -220,18 +219,6 @@ def _rows(
     times = stamps[keep].to_numpy(dtype="datetime64[us]" if time.dated else np.int64)[order]
     starts = np.searchsorted(codes[order], np.arange(len(ids)))
     return _Rows(times, values[keep][order], numbers[keep][order], starts, tuple(ids), (*mended, *unseen))
-
-
-def _in_range(sheet: Sheet, column: str) -> NDArray[np.float64]:
-    """The numbers of a column. Raises DataError, with the place, for one that is beyond computing with."""
-    cells = sheet.numbers(column)
-    beyond = np.flatnonzero(np.isfinite(cells) & (np.abs(cells) > LARGEST))
-    if len(beyond):
-        raise DataError(
-            f"{sheet.place(int(beyond[0]))}, column {column!r}: {cells[beyond[0]]:g} is too large to compute with. "
-            "Mend the cell, or give the column in larger units."
-        )
-    return cells
 
 
 def _blocks(rows: _Rows) -> list[Block]:

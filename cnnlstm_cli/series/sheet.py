@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.series.dialect import Dialect, Record, Source, blank, find_dialect, records, refuse_long_rows
 from cnnlstm_cli.series.numerals import grouped, may_be_grouped, numbers_of, shown, with_decimal_commas, written_out
+from cnnlstm_cli.series.scaler import LARGEST
 
 SAMPLE_ROWS = 1000
 FARTHEST = 2**62  # of whole numbers that count: the step between any two can still be computed
@@ -112,6 +113,17 @@ class Sheet:
         if may_be_grouped(numbers):
             self._refuse_grouped(column)
         return numbers
+
+    def amounts(self, column: str) -> NDArray[np.float64]:
+        """`numbers`. Raises DataError, with the place, also for one that is beyond computing with."""
+        cells = self.numbers(column)
+        beyond = np.flatnonzero(np.isfinite(cells) & (np.abs(cells) > LARGEST))
+        if len(beyond):
+            raise DataError(
+                f"{self.place(int(beyond[0]))}, column {column!r}: {cells[beyond[0]]:g} is too large to compute with. "
+                "Mend the cell, or give the column in larger units."
+            )
+        return cells
 
     def whole_numbers(self, column: str) -> pd.Series:
         """A column as Int64, missing where empty: exact, where float64 would not be.

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import DataError
-from cnnlstm_cli.series.cleaning import Block, Mending, filled, gap_limit
+from cnnlstm_cli.series.cleaning import Block, Mending
 from cnnlstm_cli.series.covariates import Covariate, Role
 from cnnlstm_cli.series.dialect import Dialect
 from cnnlstm_cli.series.frequency import Frequency, Times
@@ -166,41 +164,6 @@ class Table:
             gone |= filled & (leans_back | leans_ahead)
         values[gone] = np.nan
         return replace(self, values=values)
-
-    def known_ahead(self, times: Sequence[Times], steps: int, hold: bool) -> NDArray[np.float64]:
-        """(series, H, K): covariates at the H times after the end of each series, of which `steps` are needed.
-
-        What is known up to now alone is NaN, what is static as before. Short gaps between rows are filled by a straight
-        line, as in the past.
-
-        hold  where there are none the last before them hold on; as they do after `steps`
-
-        Raises DataError, with the stamps, where covariates are missing.
-        """
-        every = self.schema.dated(np.concatenate(times))
-        dated = every.reshape(len(times), len(times[0]), every.shape[1])
-        if not self.schema.covariates:
-            return dated
-        found, limit, roles = [], gap_limit(self.schema.frequency), np.array(self.schema.roles)
-        roles = roles[: len(roles) - dated.shape[2]]
-        for block, wanted, end in zip(self.ahead, times, self.offsets[1:], strict=True):
-            place, there = np.searchsorted(wanted, block.times), np.isin(block.times, wanted)
-            rows = np.full((len(wanted) + 1, block.covariates.shape[1]), np.nan)
-            rows[0] = self.covariates[end - 1, : rows.shape[1]]
-            rows[1:][place[there]] = block.covariates[there]
-            rows[1:, roles == "past"], rows[1:, roles == "static"] = np.nan, rows[0, roles == "static"]
-            rows = np.column_stack([filled(column, limit) for column in rows.T])
-            missing = np.flatnonzero(np.isnan(rows[1 : steps + 1, roles == "known"]).any(axis=1))
-            if len(missing) and not hold:
-                names = ", ".join(each.name for each in self.schema.covariates if each.role == "known")
-                some = ", ".join(self.stamp(wanted[step]) for step in missing[:3])
-                raise DataError(
-                    f"{self.name}: the forecast needs {names} ahead, and {len(missing)} of {steps} steps lack them: "
-                    f"{some}{', ...' if len(missing) > 3 else ''}. Add these rows, their targets empty, or let the "
-                    "last values hold on with --hold-known."
-                )
-            found.append(pd.DataFrame(rows).ffill().to_numpy()[1:])
-        return np.concatenate([np.stack(found), dated], axis=2)
 
     def stamp(self, time: np.generic) -> str:
         """A time as the file writes it."""

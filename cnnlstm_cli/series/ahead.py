@@ -1,0 +1,107 @@
+"""Covariates at the times that a forecast is for: read from the rows of a file that come after the last target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cnnlstm_cli.errors import DataError
+from cnnlstm_cli.series.cleaning import Block, Mending, filled, gap_limit, total
+from cnnlstm_cli.series.frequency import Times
+from cnnlstm_cli.series.scaler import FARTHEST, Scaler
+from cnnlstm_cli.series.table import Table
+
+Numbers = NDArray[np.float64]
+
+ABSURD = 20.0  # deviations from the mean of the training rows: more than rain does, less than a slip of the pen
+
+
+def known_ahead(
+    table: Table, times: Sequence[Times], steps: int, *, hold: bool, scaler: Scaler
+) -> tuple[Numbers, list[Mending]]:
+    """(series, H, K): covariates at the H times after the end of each series, of which `steps` are needed; and what was
+    mended in them.
+
+    What is known up to now alone is NaN, what is static as before. Short gaps between rows are filled by a straight
+    line, as in the past.
+
+    hold    where there are none the last before them hold on; as they do after `steps`
+    scaler  of the covariates, (K,): what it finds farther from the mean than it can be is told
+
+    Raises DataError, with the stamps, where covariates are missing.
+    """
+    schema = table.schema
+    every = schema.dated(np.concatenate(times))
+    dated = every.reshape(len(times), len(times[0]), every.shape[1])
+    if not schema.covariates:
+        return dated, []
+    found, mended, limit, known = [], list[Mending](), gap_limit(schema.frequency), schema.columns_of("known")
+    names = np.array([each.name for each in schema.covariates for _ in range(each.width)])
+    for series, (block, wanted) in enumerate(zip(table.ahead, times, strict=True)):
+        rows = _laid(table, series, block, wanted)
+        needed = rows[1 : steps + 1]  # a view
+        mended += _infinite(needed, known, wanted)
+        straight = np.column_stack([filled(column, limit) for column in rows.T])
+        line = np.isnan(needed[:, known]) & ~np.isnan(straight[1 : steps + 1, known])
+        mended += _counted("missing known values ahead, filled by a straight line", line, wanted)
+        missing = np.isnan(straight[1 : steps + 1, known])
+        if missing.any() and not hold:
+            raise DataError(_lacking(table, series, names[known], missing, wanted))
+        mended += _counted("missing known values ahead, the last before them held on", missing, wanted)
+        mended += _absurd(table, scaler, straight[1 : steps + 1], names, wanted)
+        off = ~np.isin(block.times, wanted) & (block.times < wanted[steps - 1])
+        mended += _counted("rows ahead between two steps, not used", off, block.times)
+        found.append(pd.DataFrame(straight).ffill().to_numpy()[1:])
+    return np.concatenate([np.stack(found), dated], axis=2), list(total(mended))
+
+
+def _laid(table: Table, series: int, block: Block, wanted: Times) -> Numbers:
+    """(1 + H, K): the last row of a series, then those at the times `wanted` (H,), NaN where the file has none."""
+    roles = np.array(table.schema.roles)[: block.covariates.shape[1]]
+    place, there = np.searchsorted(wanted, block.times), np.isin(block.times, wanted)
+    rows = np.full((len(wanted) + 1, block.covariates.shape[1]), np.nan)
+    rows[0] = table.covariates[table.offsets[series + 1] - 1, : rows.shape[1]]
+    rows[1:][place[there]] = block.covariates[there]
+    rows[1:, roles == "past"], rows[1:, roles == "static"] = np.nan, rows[0, roles == "static"]
+    return rows
+
+
+def _infinite(needed: Numbers, known: Sequence[int], wanted: Times) -> Iterator[Mending]:
+    """What is infinite in the columns `known` of (steps, K) becomes missing, and is told."""
+    infinite = np.isinf(needed) & np.isin(np.arange(needed.shape[1]), known)
+    needed[infinite] = np.nan
+    yield from _counted("infinite known values ahead, taken as missing", infinite, wanted)
+
+
+def _absurd(table: Table, scaler: Scaler, rows: Numbers, names: NDArray[np.str_], wanted: Times) -> Iterator[Mending]:
+    """The numbers, of each column of (steps, K), that are so far from the mean that a slip is likelier."""
+    width = rows.shape[1]
+    away = np.abs((rows - scaler.mean[:width]) / scaler.scale[:width]) > ABSURD
+    for each in table.schema.covariates:
+        if each.role == "known" and not each.categories:
+            what = (
+                f"values of {each.name!r} ahead over {ABSURD:g} deviations from its mean in training, "
+                f"taken as {FARTHEST:g} deviations"
+            )
+            yield from _counted(what, away[:, names == each.name], wanted)
+
+
+def _counted(what: str, cells: NDArray[np.bool_], times: Times) -> list[Mending]:
+    rows = cells if cells.ndim == 1 else cells.any(axis=1)
+    return [Mending(what, int(cells.sum()), times[: len(cells)][rows][0])] if rows.any() else []
+
+
+def _lacking(table: Table, series: int, names: NDArray[np.str_], missing: NDArray[np.bool_], wanted: Times) -> str:
+    """What to say where the cells `missing`, (steps, known columns), are."""
+    lacking = ", ".join(dict.fromkeys(names[missing.any(axis=0)]))
+    steps = np.flatnonzero(missing.any(axis=1))
+    stamps = ", ".join(table.stamp(wanted[step]) for step in steps[:3])
+    of = f", of series {table.ids[series]!r}" if table.schema.id else ""
+    return (
+        f"{table.name}: the forecast needs {lacking} ahead{of}, and {len(steps)} of {len(missing)} steps lack them: "
+        f"{stamps}{', ...' if len(steps) > 3 else ''}. Add these rows, their targets empty, or let the last values "
+        "hold on with --hold-known."
+    )
