@@ -38,8 +38,9 @@ def known_ahead(
     dated = every.reshape(len(times), len(times[0]), every.shape[1])
     if not schema.covariates:
         return dated, []
-    found, mended, limit, known = [], list[Mending](), gap_limit(schema.frequency), schema.columns_of("known")
+    found, mended, limit = [], list[Mending](), gap_limit(schema.frequency)
     names = np.array([each.name for each in schema.covariates for _ in range(each.width)])
+    known = [k for k in schema.columns_of("known") if k == 0 or names[k] != names[k - 1]]  # one a cell of the file
     for series, (block, wanted) in enumerate(zip(table.ahead, times, strict=True)):
         rows = _laid(table, series, block, wanted)
         needed = rows[1 : steps + 1]  # a view
