@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,9 +10,9 @@ import typer
 
 from cnnlstm_cli import __version__
 from cnnlstm_cli import options as opt
-from cnnlstm_cli.config import Options, settings_from
-from cnnlstm_cli.errors import DriftError, OutputError, UsageError, needing
-from cnnlstm_cli.render.answer import answer, report, write_answer
+from cnnlstm_cli.config import settings_from
+from cnnlstm_cli.errors import DriftError, UsageError, needing
+from cnnlstm_cli.render.answer import answer, refuse_to_write, report, write_answer
 from cnnlstm_cli.render.messages import Messages
 
 app = typer.Typer(
@@ -149,7 +148,7 @@ def predict(
     if samples is not None and levels is not None:
         raise UsageError("--samples writes courses, --levels the ends of intervals. Take one of them at a time.")
     if output and str(output) != "-":
-        _refuse_to_write(output, data, run)
+        refuse_to_write(output, data, run)
     opened = Run.open(run, version_id)
     wanted = () if levels is None else opened.levels(opt.levels_of(levels))
     made = opened.forecast(data, horizon, strict=strict, hold_known=hold_known, drop_ended=drop_ended)
@@ -219,7 +218,7 @@ def backtest(
     from cnnlstm_cli.render.progress import TerminalWatcher
 
     if forecasts:
-        _refuse_to_write(forecasts, data, run)
+        refuse_to_write(forecasts, data, run)
     messages = Messages(quiet, verbose)
     watcher = TerminalWatcher(messages, once=True)
     with contextlib.closing(watcher):
@@ -337,57 +336,23 @@ def inspect(
     cnnlstm inspect demand.csv --json
     cnnlstm inspect --options
     """
-    from cnnlstm_cli import inspection
+    from cnnlstm_cli import inspection, looking
 
-    if options:
+    own = {"data": data, "gradients": gradients, "html": html, "card": card, "npz": npz}
+    kind = looking.kind_of(path, other, options, versions)
+    looking.refuse_at_odds(kind, path, {name: each for name, each in own.items() if each}, opt.named(given), json)
+    if kind == "settings":
         facts = inspection.settings()
-    elif path is None:
-        raise UsageError("inspect takes a run directory, a CSV file, or --options. See: cnnlstm inspect --help")
-    elif versions:
-        facts = inspection.versions(Path(path))
-    elif other is not None:
-        if gradients or npz or html or card:
-            raise UsageError(
-                "two runs are compared in one report. Look at one for --gradients, --npz, --html or --card."
-            )
+    elif kind == "versions":
+        facts = inspection.versions(Path(str(path)))
+    elif kind == "comparison":
         from cnnlstm_cli.comparison import compare
 
-        facts = compare(path, other, data).facts()
+        facts = compare(str(path), str(other), data).facts()
     else:
-        _look(path, data, gradients, {"html": html, "card": card, "npz": npz}, json, opt.named(given))
-        return
+        files = {"html": html, "card": card, "npz": npz}
+        facts = looking.look(str(path), data, gradients, files, opt.named(given))
+        through = [str(file) == "-" for file in files.values() if file]
+        if any(through) or (through and not (json or gradients)):
+            return
     report(facts, json)
-
-
-def _look(
-    path: str, data: str | None, gradients: bool, files: Mapping[str, Path | None], json: bool, options: Options
-) -> None:
-    """Into a run, or data: a report, or the `files` that were asked for."""
-    from cnnlstm_cli import inspection
-    from cnnlstm_cli.render.files import made
-
-    wanted = {kind: file for kind, file in files.items() if file}
-    if wanted and not inspection.is_run(path):
-        raise UsageError(
-            f"--{next(iter(wanted))} is about a run directory: cnnlstm inspect RUN --data FILE --html FILE"
-        )
-    for file in wanted.values():
-        if str(file) != "-":
-            _refuse_to_write(file, data or path, Path(path))
-    facts, arrays = inspection.looked(path, data, gradients or "npz" in wanted, options)
-    for kind, file in wanted.items():
-        write_answer(made(kind, facts, arrays), file)
-        if str(file) != "-":
-            Messages().say(f"written: {file}")
-    if json or not wanted:
-        report(facts, json)
-
-
-def _refuse_to_write(output: Path, data: str, run: Path | None) -> None:
-    """Before any work is done. Raises UsageError for the data or the run, OutputError where there is no folder."""
-    if output.exists() and data != "-" and Path(data).exists() and output.samefile(data):
-        raise UsageError(f"{output} is the data itself. Name another file, or append: predict ... >> {output}")
-    if run and run.resolve() in output.resolve().parents:
-        raise UsageError(f"{output} lies in the run directory. Name a file elsewhere.")
-    if not output.parent.is_dir() or output.is_dir():
-        raise OutputError(f"can't write {output}: {'it is' if output.is_dir() else 'there is no such'} directory.")

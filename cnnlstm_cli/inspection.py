@@ -224,6 +224,9 @@ def _losses(path: Path) -> list[Facts]:
     """The rows of history.csv. Raises DataError when it is damaged."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return [{key: float(cell) for key, cell in row.items()} for row in csv.DictReader(file)]
+            epochs = [{key: float(cell) for key, cell in row.items()} for row in csv.DictReader(file)]
     except (OSError, ValueError, TypeError):
-        raise DataError(f"{path} is damaged or missing. Train again.") from None
+        epochs = []
+    if not epochs or not {"loss", "validation"} <= epochs[0].keys():
+        raise DataError(f"{path} is damaged or missing. Train again.")
+    return epochs

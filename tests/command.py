@@ -1,11 +1,15 @@
-"""The real command in a process of its own."""
+"""The real command, in a process of its own or in this one."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
 from typing import Any
+
+from cnnlstm_cli.__main__ import run
 
 QUICK = (
     "--set",
@@ -30,3 +34,18 @@ def command(*arguments: object, **options: Any) -> subprocess.CompletedProcess[s
         env=environment,
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
     )
+
+
+def answered(arguments: list[str]) -> tuple[int, bytes, str]:
+    """Exit code, standard output and standard error of a command, in this process."""
+    out, err = io.BytesIO(), io.StringIO()
+    with contextlib.redirect_stdout(io.TextIOWrapper(out, write_through=True)), contextlib.redirect_stderr(err):
+        code = run(arguments)
+        written = out.getvalue()
+    return code, written, err.getvalue()
+
+
+def called(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """As `command`, in this process, which is a second quicker: for what a process of its own would tell no more of."""
+    code, out, err = answered([*map(str, arguments)])
+    return subprocess.CompletedProcess(arguments, code, out.decode(), err)

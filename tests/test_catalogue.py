@@ -37,8 +37,8 @@ from tests.catalogue import (
     y,
 )
 from tests.catalogue_refused import REFUSED
-from tests.command import command
-from tests.test_fuzz import answered, files
+from tests.command import answered, command
+from tests.test_fuzz import files
 
 Forecast = tuple[list[str], list[list[str]]]  # the time cells, and the targets
 

@@ -16,7 +16,7 @@ from cnnlstm_cli.series.holidays import holidays
 from cnnlstm_cli.series.reader import read_training
 from cnnlstm_cli.series.sheet import sheet_from_frame
 from cnnlstm_cli.specs import DataSpec
-from tests.command import command
+from tests.command import called
 
 ROWS, STEPS = 700, 6
 SMALL = {"model": {"filters": 8}, "train": {"epochs": 12, "members": 1, "refit": False}}
@@ -241,16 +241,16 @@ def test_a_warm_start_keeps_the_scaling_of_covariates(frame, tmp_path):
 def test_the_commands(frame, run, tmp_path):
     data = tmp_path / "data.csv"
     ahead(frame, 620).to_csv(data, index=False)
-    made = command("predict", data, "--run", run.path, "-q")
+    made = called("predict", data, "--run", run.path, "-q")
     assert (made.returncode, made.stderr) == (0, "")
     assert made.stdout.splitlines()[0] == "time,y"
     assert made.stdout.splitlines()[1].startswith("2024-01-26 20:00:00,")
     frame[:620].to_csv(data, index=False)
-    refused = command("predict", data, "--run", run.path)
+    refused = called("predict", data, "--run", run.path)
     assert (refused.returncode, refused.stdout) == (65, "")
     assert "--hold-known" in refused.stderr
-    assert command("predict", data, "--run", run.path, "--hold-known", "-q").returncode == 0
-    facts = json.loads(command("inspect", run.path, "--json").stdout)
+    assert called("predict", data, "--run", run.path, "--hold-known", "-q").returncode == 0
+    facts = json.loads(called("inspect", run.path, "--json").stdout)
     assert set(facts["covariates"]) == {"heat", "sky", "dice"}
     assert "heat" in facts["needs"]["columns"]
 

@@ -5,7 +5,6 @@ A hundred damaged files a sample here; `just fuzz` tries two thousand.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import random
@@ -16,8 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cnnlstm_cli.__main__ import run
 from tests import SAMPLES
+from tests.command import answered
 
 CODES = {0, 2, 65, 66, 73}
 WORDS = [
@@ -94,15 +93,6 @@ def _cells(content: bytes, dice: random.Random) -> bytes:
 
 
 DAMAGES: list[Callable[[bytes, random.Random], bytes]] = [_insert, _overwrite, _flip, _cut, _repeat, _lines, _cells]
-
-
-def answered(arguments: list[str]) -> tuple[int, bytes, str]:
-    """Exit code, standard output and standard error of a command, in this process."""
-    out, err = io.BytesIO(), io.StringIO()
-    with contextlib.redirect_stdout(io.TextIOWrapper(out, write_through=True)), contextlib.redirect_stderr(err):
-        code = run(arguments)
-        written = out.getvalue()
-    return code, written, err.getvalue()
 
 
 def files(folder: Path) -> dict[Path, bytes]:

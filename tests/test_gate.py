@@ -15,7 +15,7 @@ from cnnlstm_cli.errors import UsageError
 from cnnlstm_cli.runs.directory import RunDirectory
 from cnnlstm_cli.training import Outcome, Unattended, attempt
 from tests import SAMPLES
-from tests.command import QUICK, command
+from tests.command import QUICK, called, command
 
 ROWS, STEPS, SEEN = 1_200, 12, 48  # a lookback of two days, which is quick to trace
 LINEAR = {"train": {"epochs": 1, "members": 1, "refit": True}, "model": {"filters": 4}}
@@ -150,18 +150,18 @@ def test_a_run_that_can_not_be_read_is_replaced(frame, poor):
 def test_the_command_says_what_it_did_and_why(tmp_path):
     data, run = SAMPLES / "air_passengers.csv", tmp_path / "run"
     train = ("train", data, "--run", run, "--only-if-better", *QUICK)
-    first = command(*train, "--json")
+    first = called(*train, "--json")
     assert json.loads(first.stdout)["published"] is True
-    same = command(*train)
+    same = called(*train)
     assert (same.returncode, same.stdout) == (0, "")
     assert same.stderr.startswith("nothing to do: the data and the options are those")
-    assert command(*train, "-q").stderr == ""
-    worse = command(*train, "--set", "model.skip=false", "--json")
+    assert called(*train, "-q").stderr == ""
+    worse = called(*train, "--set", "model.skip=false", "--json")
     facts = json.loads(worse.stdout)
     assert (worse.returncode, facts["published"], facts["version"]) == (0, False, json.loads(first.stdout)["version"])
     assert facts["why"] in worse.stderr
     assert f"not published; still: {run}, version {facts['version']}" in worse.stderr
-    listed = command("inspect", run, "--versions")
+    listed = called("inspect", run, "--versions")
     assert listed.stdout.splitlines()[0].startswith("version,current,created,rows,until,mae")
     assert len(listed.stdout.splitlines()) == 2
     none = command("rollback", run)
@@ -171,14 +171,14 @@ def test_the_command_says_what_it_did_and_why(tmp_path):
 
 def test_the_command_goes_back(air, tmp_path):
     data, run = SAMPLES / "air_passengers.csv", shutil.copytree(air, tmp_path / "run")
-    assert command("train", data, "--run", run, "-q", "--seed", 1, *QUICK).returncode == 0
+    assert called("train", data, "--run", run, "-q", "--seed", 1, *QUICK).returncode == 0
     versions = RunDirectory(run).versions()
     there = command("predict", data, "--run", run).stdout
-    back = command("rollback", run)
+    back = called("rollback", run)
     assert back.stderr == f"published: {run}, version {versions[0]}, in place of {versions[1]}\n"
-    assert command("predict", data, "--run", run).stdout != there
+    assert called("predict", data, "--run", run).stdout != there
     (run / "versions" / versions[1] / "model.onnx").write_bytes(b"damaged")
-    refused = command("rollback", run, versions[1])
+    refused = called("rollback", run, versions[1])
     assert (refused.returncode, RunDirectory(run).current()) == (65, versions[0])
 
 

@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).parent.parent / "cnnlstm_cli"
 FLOORS = [
     {"__main__"},
     {"cli"},
-    {"options"},
+    {"options", "looking"},
     {"render"},
     {"comparison"},
     {"inspection"},

@@ -12,7 +12,7 @@ import cnnlstm_cli as c
 from cnnlstm_cli.runs.session import Session
 from cnnlstm_cli.series.windows import Windows
 from tests import SAMPLES
-from tests.command import command
+from tests.command import called
 
 WEATHER = SAMPLES / "seattle_weather.csv"
 
@@ -30,7 +30,7 @@ def test_a_preset_trains_and_predicts(preset, units, tmp_path):
     forecast = run.predict(WEATHER)
     assert forecast.shape == (14, 5)
     assert np.isfinite(forecast.drop(columns="date").to_numpy()).all()
-    facts = json.loads(command("inspect", run.path, "--json").stdout)
+    facts = json.loads(called("inspect", run.path, "--json").stdout)
     assert set(facts["error_by_target"]) == {"precipitation", "temp_max", "temp_min", "wind"}
 
 
@@ -59,13 +59,13 @@ def test_validation_forecasts_come_column_by_column(monkeypatch):
 
 
 def test_a_preset_that_is_not_there():
-    done = command("train", WEATHER, "--run", "nowhere", "--preset", "anser")
+    done = called("train", WEATHER, "--run", "nowhere", "--preset", "anser")
     assert done.returncode == 2
     assert "no such preset: 'anser'. Did you mean 'answer'?" in done.stderr
 
 
 def test_every_setting_is_listed_with_default_and_source():
-    listed = json.loads(command("inspect", "--options", "--json").stdout)["settings"]
+    listed = json.loads(called("inspect", "--options", "--json").stdout)["settings"]
     by_key = {setting["key"]: setting for setting in listed}
     assert by_key["model.recurrent_norm"]["values"] == "none | output | batch | layer"
     assert by_key["model.recurrent_norm"]["source"] == "Cooijmans, Ba 2016"
@@ -76,5 +76,5 @@ def test_every_setting_is_listed_with_default_and_source():
         "help": "",
         "source": "",
     }
-    assert command("inspect", "--options").stdout.startswith("key,values,default,help,source\nmodel.channels,")
-    assert command("inspect").returncode == 2
+    assert called("inspect", "--options").stdout.startswith("key,values,default,help,source\nmodel.channels,")
+    assert called("inspect").returncode == 2

@@ -14,8 +14,7 @@ import pytest
 import cnnlstm_cli as c
 from cnnlstm_cli.errors import DataError
 from tests import SAMPLES
-from tests.command import command
-from tests.test_fuzz import answered
+from tests.command import answered, command
 
 AIR = SAMPLES / "air_passengers.csv"
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cnnlstm_cli.errors import OutputError
+from cnnlstm_cli.errors import OutputError, UsageError
 
 
 def report(facts: dict[str, Any], json: bool) -> None:
@@ -44,3 +44,16 @@ def answer(content: bytes) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         raise OutputError(f"can't write to standard output: {error.strerror}. Free some space, or use -o.") from None
+
+
+def refuse_to_write(output: Path, data: str, run: Path | None) -> None:
+    """Before any work is done. Raises UsageError for the data or the run, OutputError where no file can be made."""
+    if output.exists() and data != "-" and Path(data).exists() and output.samefile(data):
+        raise UsageError(f"{output} is the data itself. Name another file, or append: predict ... >> {output}")
+    if run and run.resolve() in output.resolve().parents:
+        raise UsageError(f"{output} lies in the run directory. Name a file elsewhere.")
+    folder = output.parent
+    if output.is_dir() or not folder.is_dir():
+        raise OutputError(f"can't write {output}: {'it is a' if output.is_dir() else 'there is no such'} directory.")
+    if not os.access(output if output.exists() and not output.is_file() else folder, os.W_OK):
+        raise OutputError(f"can't write {output}: Permission denied. Choose another place.")

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from tests import SAMPLES
-from tests.command import QUICK, command
+from tests.command import QUICK, called, command
 
 AIR = SAMPLES / "air_passengers.csv"
 METRICS = ["mae", "rmse", "mase", "smape", "wape"]
@@ -22,7 +22,7 @@ def test_in_a_pipe_it_is_csv_and_the_same_numbers_are_in_the_json(air):
     header, *rows = csv.reader(io.StringIO(done.stdout))
     assert header == ["forecaster", *METRICS, *INTERVALS]
     assert [row[0] for row in rows] == ["model", "last value", "seasonal naive 12", "drift", "linear"]
-    facts = json.loads(command("backtest", AIR, "--run", air, "-q", "--json").stdout)
+    facts = json.loads(called("backtest", AIR, "--run", air, "-q", "--json").stdout)
     assert [float(cell) for cell in rows[0][1:]] == [facts["scores"]["model"][name] for name in header[1:]]
     assert all(rows[2][1:])
     assert rows[1][len(METRICS) + 1 :] == [""] * len(INTERVALS), "the last value has no intervals"
@@ -30,7 +30,7 @@ def test_in_a_pipe_it_is_csv_and_the_same_numbers_are_in_the_json(air):
 
 
 def test_by_step_there_is_a_row_a_step_and_forecaster(air):
-    done = command("backtest", AIR, "--run", air, "--by", "step", "--from", "1959-12")
+    done = called("backtest", AIR, "--run", air, "--by", "step", "--from", "1959-12")
     rows = list(csv.reader(io.StringIO(done.stdout)))
     assert rows[0] == ["step", "forecaster", *METRICS, *INTERVALS]
     assert len(rows) == 1 + 12 * 5
@@ -39,7 +39,7 @@ def test_by_step_there_is_a_row_a_step_and_forecaster(air):
 
 def test_every_forecast_is_written(air, tmp_path):
     file = tmp_path / "all.csv"
-    assert command("backtest", AIR, "--run", air, "--from", "-14", "--forecasts", file).returncode == 0
+    assert called("backtest", AIR, "--run", air, "--from", "-14", "--forecasts", file).returncode == 0
     rows = list(csv.reader(io.StringIO(file.read_text())))
     assert rows[0] == ["origin", "Month", "#Passengers"]
     assert [row[:2] for row in rows[1:3]] == [["1959-10", "1959-11"], ["1959-10", "1959-12"]]
@@ -48,13 +48,13 @@ def test_every_forecast_is_written(air, tmp_path):
 
 def test_nothing_is_written_into_a_run(air):
     current = (air / "current").read_text()
-    done = command("backtest", AIR, "--run", air, "--forecasts", air / "current")
+    done = called("backtest", AIR, "--run", air, "--forecasts", air / "current")
     assert (done.returncode, (air / "current").read_text()) == (2, current)
 
 
 @pytest.mark.slow
 def test_refitting_says_what_each_training_knew():
-    done = command("backtest", AIR, "--from", "120", "--folds", "2", *QUICK)
+    done = called("backtest", AIR, "--from", "120", "--folds", "2", *QUICK)
     assert done.returncode == 0
     assert [line for line in done.stderr.splitlines() if line.startswith("training ")] == [
         "training 1: on rows up to 1958-12",
@@ -84,6 +84,6 @@ def test_refitting_says_what_each_training_knew():
     ids=lambda value: str(value)[:20],
 )
 def test_mistakes(arguments, code, words):
-    done = command("backtest", AIR, *arguments)
+    done = called("backtest", AIR, *arguments)
     assert (done.returncode, done.stdout) == (code, "")
     assert words in done.stderr

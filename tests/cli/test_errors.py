@@ -13,7 +13,7 @@ import sys
 import pytest
 
 from tests import SAMPLES
-from tests.command import QUICK, command
+from tests.command import QUICK, called, command
 
 AIR = SAMPLES / "air_passengers.csv"
 GOOD = "date,load\n" + "".join(f"2024-{1 + k // 28:02d}-{1 + k % 28:02d},{k % 7}\n" for k in range(140))
@@ -62,23 +62,23 @@ def check(done, code: int, words: str) -> None:
     ],
 )
 def test_train_refuses(write, tmp_path, content, options, code, words):
-    done = command("train", write(content), "--run", tmp_path / "run", *options)
+    done = called("train", write(content), "--run", tmp_path / "run", *options)
     check(done, code, words)
     assert not (tmp_path / "run").exists()
 
 
 def test_files_that_are_not_there(tmp_path, air):
-    check(command("train", tmp_path / "none.csv", "--run", tmp_path / "run"), 66, "none.csv: No such file")
-    check(command("train", tmp_path, "--run", tmp_path / "run"), 66, "is a directory")
-    check(command("predict", tmp_path / "none.csv", "--run", air), 66, "none.csv: No such file")
-    check(command("predict", AIR, "--run", tmp_path), 66, "holds no run. Train one")
-    check(command("inspect", tmp_path), 66, "holds no run")
-    check(command("inspect", tmp_path / "none"), 66, "No such file")
+    check(called("train", tmp_path / "none.csv", "--run", tmp_path / "run"), 66, "none.csv: No such file")
+    check(called("train", tmp_path, "--run", tmp_path / "run"), 66, "is a directory")
+    check(called("predict", tmp_path / "none.csv", "--run", air), 66, "none.csv: No such file")
+    check(called("predict", AIR, "--run", tmp_path), 66, "holds no run. Train one")
+    check(called("inspect", tmp_path), 66, "holds no run")
+    check(called("inspect", tmp_path / "none"), 66, "No such file")
 
 
 def test_a_missing_option_and_command():
-    check(command("train", AIR), 2, "Missing option '--run'. See: cnnlstm train --help")
-    check(command("trian"), 2, "No such command 'trian'")
+    check(called("train", AIR), 2, "Missing option '--run'. See: cnnlstm train --help")
+    check(called("trian"), 2, "No such command 'trian'")
     check(command(), 2, "Missing command. See: cnnlstm --help")
 
 
@@ -97,33 +97,33 @@ def test_a_damaged_run(copy):
     (folder / "model.onnx").write_bytes(network)
     check(command("predict", AIR, "--run", run), 65, "model.onnx is damaged")
     (folder / "model.onnx").unlink()
-    check(command("predict", AIR, "--run", run), 65, "model.onnx: No such file")
+    check(called("predict", AIR, "--run", run), 65, "model.onnx: No such file")
     (folder / "run.json").write_text((folder / "run.json").read_text()[:-50])
-    check(command("predict", AIR, "--run", run), 65, "run.json is damaged")
-    check(command("inspect", run), 65, "run.json is damaged")
+    check(called("predict", AIR, "--run", run), 65, "run.json is damaged")
+    check(called("inspect", run), 65, "run.json is damaged")
     (run / "current").write_text("gone")
-    check(command("predict", AIR, "--run", run), 65, "names the version 'gone', which is not there")
+    check(called("predict", AIR, "--run", run), 65, "names the version 'gone', which is not there")
 
 
 def test_data_that_does_not_fit_the_run(write, air):
     lines = AIR.read_text().splitlines()
-    check(command("predict", write("\n".join(lines[:20])), "--run", air), 65, "has 19 rows; the run looks back 36 rows")
+    check(called("predict", write("\n".join(lines[:20])), "--run", air), 65, "has 19 rows; the run looks back 36 rows")
     renamed = "\n".join(lines).replace("#Passengers", "passengers")
-    check(command("predict", write(renamed), "--run", air), 65, "no column '#Passengers'. Did you mean 'passengers'?")
+    check(called("predict", write(renamed), "--run", air), 65, "no column '#Passengers'. Did you mean 'passengers'?")
     days = "Month,#Passengers\n" + "".join(f"2024-01-{1 + k:02d},{k}\n" for k in range(31))
-    check(command("predict", write(days * 1), "--run", air), 65, "do not follow the step 'MS' but 'D'")
-    check(command("predict", AIR, "--run", air, "-H", 13), 2, "the run forecasts 1 to 12 steps, not 13")
-    check(command("predict", AIR, "--run", air, "--version-id", "x"), 65, "the version 'x', which is not there")
+    check(called("predict", write(days * 1), "--run", air), 65, "do not follow the step 'MS' but 'D'")
+    check(called("predict", AIR, "--run", air, "-H", 13), 2, "the run forecasts 1 to 12 steps, not 13")
+    check(called("predict", AIR, "--run", air, "--version-id", "x"), 65, "the version 'x', which is not there")
 
 
 def test_places_that_can_not_be_written(tmp_path, air):
     (tmp_path / "file").write_text("x")
-    check(command("train", AIR, "--run", tmp_path / "file", "-q"), 73, "can't write")
-    check(command("train", AIR, "--run", "/proc/run", "-q"), 73, "can't write /proc/run")
-    check(command("predict", AIR, "--run", air, "-o", tmp_path / "none" / "out.csv", "-q"), 73, "can't write")
+    check(called("train", AIR, "--run", tmp_path / "file", "-q"), 73, "can't write")
+    check(called("train", AIR, "--run", "/proc/run", "-q"), 73, "can't write /proc/run")
+    check(called("predict", AIR, "--run", air, "-o", tmp_path / "none" / "out.csv", "-q"), 73, "can't write")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine")
-    check(command("train", AIR, "--run", tmp_path / "full", "-q"), 73, "holds other files (notes.txt")
+    check(called("train", AIR, "--run", tmp_path / "full", "-q"), 73, "holds other files (notes.txt")
 
 
 def test_a_full_disk_leaves_the_old_version(copy):
@@ -141,7 +141,7 @@ def test_a_full_disk_leaves_the_old_version(copy):
 
 def test_the_output_is_never_the_data(write, air):
     data = write(AIR.read_text())
-    check(command("predict", data, "--run", air, "-o", data), 2, "is the data itself")
+    check(called("predict", data, "--run", air, "-o", data), 2, "is the data itself")
     assert data.read_text() == AIR.read_text()
 
 
@@ -194,23 +194,23 @@ def test_ctrl_c_keeps_the_best_so_far_when_told_to(tmp_path):
         out, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert json.loads(out)["epochs"]["interrupted"] is True
-    assert command("predict", AIR, "--run", tmp_path / "run").returncode == 0
+    assert called("predict", AIR, "--run", tmp_path / "run").returncode == 0
 
 
 def test_kill_9_in_a_training_leaves_the_old_version(copy):
     run, folder = copy
     with started(AIR, "--run", run, *LONG) as process:
         process.kill()
-    assert command("predict", AIR, "--run", run).returncode == 0
+    assert called("predict", AIR, "--run", run).returncode == 0
     assert (run / "current").read_text().strip() == folder.name
 
 
 def test_text_from_a_file_is_not_read_as_markup(write, tmp_path):
     data = write(GOOD.replace("load", "[red]load [kW][/data]"))
-    done = command("train", data, "--run", tmp_path / "run", *QUICK)
+    done = called("train", data, "--run", tmp_path / "run", *QUICK)
     assert done.returncode == 0
     assert "target: [red]load [kW][/data]" in done.stderr
-    assert "[red]load [kW][/data]" in command("predict", data, "--run", tmp_path / "run").stdout
+    assert "[red]load [kW][/data]" in called("predict", data, "--run", tmp_path / "run").stdout
     assert "\x1b" not in done.stderr
 
 
@@ -219,8 +219,8 @@ def test_strict_refuses_what_would_be_mended(write, tmp_path, air):
     assert holes.count("\n") == 144
     data = write(holes)
     words = "data.csv needs mending, which --strict refuses: 1 missing rows (first at 1958-03)"
-    check(command("train", data, "--run", tmp_path / "run", "--strict"), 65, words)
-    check(command("predict", data, "--run", air, "--strict"), 65, words)
-    check(command("backtest", data, "--run", air, "--strict"), 65, words)
-    check(command("inspect", data, "--strict"), 65, words)
-    assert command("predict", AIR, "--run", air, "--strict").returncode == 0
+    check(called("train", data, "--run", tmp_path / "run", "--strict"), 65, words)
+    check(called("predict", data, "--run", air, "--strict"), 65, words)
+    check(called("backtest", data, "--run", air, "--strict"), 65, words)
+    check(called("inspect", data, "--strict"), 65, words)
+    assert called("predict", AIR, "--run", air, "--strict").returncode == 0

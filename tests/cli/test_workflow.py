@@ -15,7 +15,7 @@ import pytest
 
 from cnnlstm_cli import train
 from tests import SAMPLES
-from tests.command import command
+from tests.command import called, command
 
 AIR = SAMPLES / "air_passengers.csv"
 
@@ -85,13 +85,13 @@ def test_inspect_a_run(sample):
     assert set(facts["needs"]["columns"]) == {*facts["time"], *facts["targets"]}
     assert facts["data"]["name"] == str(data)
     assert [row["epoch"] for row in facts["losses"]] == [1, 2]
-    piped = table(command("inspect", run).stdout)
+    piped = table(called("inspect", run).stdout)
     assert {"fact": "horizon", "value": str(facts["horizon"])} in piped
 
 
 def test_inspect_a_file_tells_what_train_would_do(sample):
     data, _, trained = sample
-    facts = json.loads(command("inspect", data, "--json").stdout)
+    facts = json.loads(called("inspect", data, "--json").stdout)
     if data.stem != "bike_hour":
         done = json.loads(trained.stdout)
         keys = ("season", "horizon", "lookback", "frequency", "rows")
@@ -104,11 +104,11 @@ def test_inspect_a_file_tells_what_train_would_do(sample):
 def test_a_forecast_appended_to_its_file_can_be_trained_on_again(air, tmp_path):
     grown = tmp_path / "new.csv"
     shutil.copy(AIR, grown)
-    forecast = command("predict", grown, "--run", air, "--no-header").stdout
+    forecast = called("predict", grown, "--run", air, "--no-header").stdout
     grown.write_text(grown.read_text() + forecast)
-    facts = json.loads(command("inspect", grown, "--json").stdout)
+    facts = json.loads(called("inspect", grown, "--json").stdout)
     assert (facts["rows"]["read"], facts["last"], facts["mended"]) == (156, "1961-12", {})
-    assert table(command("predict", grown, "--run", air).stdout)[0]["Month"] == "1962-01"
+    assert table(called("predict", grown, "--run", air).stdout)[0]["Month"] == "1962-01"
 
 
 @pytest.mark.slow
@@ -121,14 +121,14 @@ def test_the_default_beats_seasonal_naive_and_a_second_version_takes_over(air, t
     assert scores["model"]["mae"] < 0.7 * scores["seasonal naive 12"]["mae"]
     assert "error than the best baseline (" in trained.stderr
     after = command("predict", AIR, "--run", run).stdout
-    facts = json.loads(command("inspect", run, "--json").stdout)
+    facts = json.loads(called("inspect", run, "--json").stdout)
     assert after != before
     assert len(facts["versions"]) == len(facts["history"]) == 2
     assert command("predict", AIR, "--run", run, "--version-id", facts["versions"][0]).stdout == before
 
 
 def test_standard_input_compressed_or_not(air, tmp_path):
-    expected = command("predict", AIR, "--run", air).stdout
+    expected = called("predict", AIR, "--run", air).stdout
     assert command("predict", "-", "--run", air, input=AIR.read_text()).stdout == expected
     with gzip.open(packed := tmp_path / "air.gz", "wb") as file:
         file.write(AIR.read_bytes())
@@ -137,32 +137,32 @@ def test_standard_input_compressed_or_not(air, tmp_path):
 
 
 def test_another_writing_gives_the_same_forecast(air, tmp_path):
-    expected = command("predict", AIR, "--run", air).stdout
+    expected = called("predict", AIR, "--run", air).stdout
     german = tmp_path / "german.csv"
     lines = [line.replace(",", ";") + ",0" * bool(k) for k, line in enumerate(AIR.read_text().splitlines())]
     german.write_text("\r\n".join(lines))
-    done = command("predict", german, "--run", air)
+    done = called("predict", german, "--run", air)
     assert done.stdout == expected
     assert "read with delimiter semicolon, decimal comma" in done.stderr
-    as_input = command("predict", german, "--run", air, "--dialect", "input", "-q")
+    as_input = called("predict", german, "--run", air, "--dialect", "input", "-q")
     assert as_input.stderr == ""
-    assert as_input.stdout == expected.replace(",", ";").replace(".", ",")  # text mode has made \r\n to \n
+    assert as_input.stdout == expected.replace(",", ";").replace(".", ",").replace("\n", "\r\n")
     packed = tmp_path / "packed.csv"
     packed.write_bytes(gzip.compress(AIR.read_bytes()))
-    assert command("predict", packed, "--run", air).stdout == expected
+    assert called("predict", packed, "--run", air).stdout == expected
 
 
 def test_output_forms(air, tmp_path):
-    rows = table(command("predict", AIR, "--run", air).stdout)
+    rows = table(called("predict", AIR, "--run", air).stdout)
     numbers = [{"Month": row["Month"], "#Passengers": float(row["#Passengers"])} for row in rows]
-    assert json.loads(command("predict", AIR, "--run", air, "--format", "json").stdout) == numbers
-    lines = command("predict", AIR, "--run", air, "--format", "jsonl").stdout.splitlines()
+    assert json.loads(called("predict", AIR, "--run", air, "--format", "json").stdout) == numbers
+    lines = called("predict", AIR, "--run", air, "--format", "jsonl").stdout.splitlines()
     assert [json.loads(line) for line in lines] == numbers
-    long = table(command("predict", AIR, "--run", air, "--long").stdout)
+    long = table(called("predict", AIR, "--run", air, "--long").stdout)
     assert long[0] == {"Month": "1961-01", "target": "#Passengers", "value": rows[0]["#Passengers"]}
-    assert table(command("predict", AIR, "--run", air, "-H", 3).stdout) == rows[:3]
+    assert table(called("predict", AIR, "--run", air, "-H", 3).stdout) == rows[:3]
     out = tmp_path / "out.csv"
-    done = command("predict", AIR, "--run", air, "-o", out)
+    done = called("predict", AIR, "--run", air, "-o", out)
     assert (done.returncode, done.stdout) == (0, "")
     assert table(out.read_text()) == rows
 
@@ -177,7 +177,7 @@ def test_a_forecast_appended_in_the_inputs_dialect_reads_on(encoding, newline, a
     arguments = ("predict", data, "--run", air, "--dialect", "input", "--no-header", "-o", tmp_path / "more")
     assert command(*arguments).returncode == 0
     data.write_bytes(data.read_bytes() + (tmp_path / "more").read_bytes())
-    facts = json.loads(command("inspect", data, "--json").stdout)
+    facts = json.loads(called("inspect", data, "--json").stdout)
     assert (facts["rows"]["read"], facts["last"], facts["mended"], facts["left_out"]) == (156, "1961-12", {}, {})
 
 
@@ -190,13 +190,13 @@ def test_many_series_in_one_file(tmp_path):
     data, run = tmp_path / "shops.csv", tmp_path / "run"
     stacked.to_csv(data, index=False)
     train(data, run, id="shop", settings={"train": {"epochs": 2}})
-    rows = table(command("predict", data, "--run", run).stdout)
+    rows = table(called("predict", data, "--run", run).stdout)
     assert [row["shop"] for row in rows] == ["b"] * 12 + ["a"] * 12
     for one, ten in zip(rows[:12], rows[12:], strict=True):
         assert float(ten["#Passengers"]) == pytest.approx(10 * float(one["#Passengers"]), rel=1e-4)
     stacked["shop"] = stacked["shop"].str.upper()
     stacked.to_csv(data, index=False)
-    done = command("predict", data, "--run", run)
+    done = called("predict", data, "--run", run)
     assert "2 series the run was not trained on" in done.stderr
     assert [row["shop"] for row in table(done.stdout)] == ["B"] * 12 + ["A"] * 12
 
