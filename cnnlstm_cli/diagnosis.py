@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from cnnlstm_cli.backtesting import DEVIATIONS, SEEN, Backtest, backtest
@@ -202,13 +201,7 @@ class Diagnosis:
     def _local_times(self) -> NDArray[Any]:
         """(m, H) what is forecast, on the clock that the data are written by."""
         rows = self.done.origins[:, None] + np.arange(1, self._h + 1)
-        clock = self.done.table.schema.time
-        if clock.zone:
-            return clock.wall(self.done.table.times[rows])
-        form = clock.format
-        offset = pd.Timestamp(f"2000-01-01T00:00{form.offset}").utcoffset() if form and form.offset else None
-        times: NDArray[Any] = self.done.table.times[rows] + np.timedelta64(offset or np.timedelta64(0, "us"))
-        return times
+        return self.done.table.schema.time.read(self.done.table.times[rows])
 
     def _by_part(self) -> Facts:
         """By target in its own unit, and by series, those with the largest errors; empty of one alone."""
@@ -282,7 +275,7 @@ class Diagnosis:
             "id": table.ids[series],
             "origin": table.stamp(table.times[origin]),
             "mae": float(np.nanmean(np.abs(off))) if not np.isnan(off).all() else None,
-            "times": _times(times),
+            "times": _times(table.schema.time.read(times)),
             "stamps": [" ".join(cells) for cells in zip(*table.schema.time.write(times).values(), strict=True)],
             "history": _plain(table.values[first : origin + 1, column]),
             "actual": _plain(came.values[place]),
@@ -322,11 +315,11 @@ class Diagnosis:
         return {
             "target": table.schema.targets[column],
             "id": table.ids[series],
-            "times": _times(table.times[edges[:-1]]),
+            "times": _times(table.schema.time.read(table.times[edges[:-1]])),
             "stamps": [table.stamp(time) for time in table.times[edges[:-1]]],
             "means": _plain(np.array(means)),
             "rows": int(edges[1] - edges[0]),
-            "judged": _times(table.times[[self.done.origins[own].min() + 1]])[0],
+            "judged": _times(table.schema.time.read(table.times[[self.done.origins[own].min() + 1]]))[0],
         }
 
 

@@ -57,4 +57,5 @@ def _last_seen(runs: Sequence[Run], table: Table) -> str | int | None:
         return None
     if not table.schema.time.dated:
         return int(seen[0])
-    return str(max(np.datetime64(run.record.facts["data"]["last_time"]) for run in runs))
+    last = max(np.datetime64(run.record.facts["data"]["last_time"]) for run in runs)
+    return f"{last}{'+00:00' if table.schema.time.utc else ''}"

@@ -54,6 +54,14 @@ class TimeColumn:
         """Times (...) as the clock of their zone shows them, (...); as they are where there is none."""
         return to_wall(times, self.zone) if self.zone and self.utc else times
 
+    def read(self, times: NDArray[Any]) -> NDArray[Any]:
+        """Times (...) as a reader of the file knows them, (...): by the clock of their zone, or of their offset."""
+        if self.zone or self.format is None or self.format.offset in ("", "Z"):
+            return self.wall(times)
+        offset = pd.Timestamp(f"2000-01-01T00:00{self.format.offset}").utcoffset()
+        shifted: NDArray[Any] = times + np.timedelta64(offset or 0, "us")
+        return shifted
+
     def told(self, times: NDArray[Any]) -> NDArray[Any] | pd.DatetimeIndex:
         """Times for a data frame: those of a zone with it."""
         if not self.zone:

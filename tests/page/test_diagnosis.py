@@ -20,7 +20,7 @@ from cnnlstm_cli.evaluation.residuals import (
     histogram,
     reliability,
 )
-from tests.page.conftest import HORIZON, NAMES, SEEN, SHOPS, hourly
+from tests.page.conftest import HORIZON, NAMES, SEEN, SETTINGS, SHOPS, hourly
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,19 @@ def test_rows_that_the_version_has_not_seen_are_judged(judged, errors):
     assert facts["origins"] == errors["origin"].nunique()
     assert "has not seen" in facts["notes"][0]
     assert facts["unit"] == "load"
+
+
+def test_in_a_zone_rows_are_new_after_the_last_that_was_seen_and_times_are_its_clocks(tmp_path):
+    """Though they are held in UTC, hours before or behind."""
+    index = pd.date_range("2024-03-20", periods=400, freq="h", tz="America/New_York")
+    wall = index.strftime("%Y-%m-%d %H:%M")
+    frame = pd.DataFrame({"time": wall, "y": np.sin(np.arange(400) * np.pi / 12)})
+    options = {"horizon": HORIZON, "lookback": 48, "season": 24, "tz": "America/New_York"}
+    c.train(frame[:360], tmp_path / "run", settings=SETTINGS, **options)
+    facts = diagnose(tmp_path / "run", frame).facts()
+    assert (facts["unseen"], facts["first"], facts["origins"]) == (True, wall[359], 40 - HORIZON + 1)
+    assert [time.replace("T", " ")[:16] for time in facts["newest"]["times"]] == facts["newest"]["stamps"]
+    assert facts["course"]["judged"] == wall[360].replace(" ", "T") + ":00"
 
 
 def test_where_none_are_new_the_last_fifth_is_judged_and_said_to_flatter(load, sold):
