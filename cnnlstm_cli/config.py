@@ -138,7 +138,7 @@ def all_settings() -> list[dict[str, str]]:
             {
                 "key": f"{table}.{each.name}",
                 "values": _values(hints[each.name], each),
-                "default": _default(each.default),
+                "default": _default(each),
                 "help": each.metadata["help"],
                 "source": each.metadata["source"],
             }
@@ -147,10 +147,11 @@ def all_settings() -> list[dict[str, str]]:
     return found
 
 
-def _default(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(f"{each:g}" for each in value)
-    return "found" if value is None else str(value).lower()
+def _default(field: dataclasses.Field[Any]) -> str:
+    if isinstance(field.default, tuple):
+        return ", ".join(f"{each:g}" for each in field.default)
+    unset: str = field.metadata["unset"]
+    return unset if field.default is None else str(field.default).lower()
 
 
 def _values(hint: Any, field: dataclasses.Field[Any]) -> str:

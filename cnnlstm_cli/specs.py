@@ -6,7 +6,7 @@ that the specification kept in run.json has no None left where a number was used
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from cnnlstm_cli.errors import UsageError
@@ -26,9 +26,21 @@ Doubled = Literal["last", "mean", "sum"]  # what becomes of rows of one time
 SHORT = 32  # steps: below, pooling has nothing to spare
 
 
-def option(default: Any, meaning: str, *, low: float | None = None, high: float | None = None, source: str = "") -> Any:
-    """A dataclass field with its one line of help, its bounds (both inclusive) and its source beside its default."""
-    return field(default=default, metadata={"help": meaning, "low": low, "high": high, "source": source})
+def option(
+    default: Any,
+    meaning: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    source: str = "",
+    unset: str = "found",
+) -> Any:
+    """A dataclass field with its one line of help, its bounds (both inclusive) and its source beside its default.
+
+    unset  in a word what None stands for
+    """
+    facts = {"help": meaning, "low": low, "high": high, "source": source, "unset": unset}
+    return field(default=default, metadata=facts)
 
 
 def penalty(norm: str, what: str) -> Any:
@@ -310,7 +322,7 @@ class TrainSpec:
     linear: bool = option(True, "average with the linear model, unless the validation rows speak against it")
     refit: bool = option(True, "train anew on all rows, for as many epochs as the validation rows chose")
     jobs: int | None = option(None, "networks trained at a time, a core each; default: as many as cores", low=1)
-    time_limit: float | None = option(None, "seconds after which training stops with what it has; default: none", low=1)
+    time_limit: float | None = option(None, "seconds after which training stops with what it has", low=1, unset="none")
     levels: tuple[float, ...] = option(
         (80.0, 95.0), "levels of the intervals to calibrate, in percent", low=1, high=99.9
     )
@@ -328,3 +340,11 @@ class TrainSpec:
             raise UsageError(
                 "train.optimizer=adamw with train.weight_decay=0 is adam. Give train.weight_decay, for example 0.004."
             )
+
+
+def unset(setting: str) -> str:
+    """What None stands for in a setting, as train.epochs: `found`, or `none`; `none` also for what is no setting."""
+    part, _, key = setting.partition(".")
+    spec = {"model": ModelSpec, "train": TrainSpec}.get(part)
+    meanings = {} if spec is None else {each.name: each.metadata["unset"] for each in fields(spec)}
+    return str(meanings.get(key, "none"))

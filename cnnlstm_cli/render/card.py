@@ -12,8 +12,8 @@ from typing import Any
 from cnnlstm_cli.backtesting import DEVIATIONS
 from cnnlstm_cli.evaluation.conformal import FEW
 from cnnlstm_cli.render.markup import number
-from cnnlstm_cli.render.report import averaged, limited, losing, verdict
-from cnnlstm_cli.specs import ModelSpec, TrainSpec
+from cnnlstm_cli.render.report import averaged, limited, losing, undone, verdict
+from cnnlstm_cli.specs import ModelSpec, TrainSpec, unset
 
 Facts = Mapping[str, Any]
 
@@ -134,7 +134,7 @@ def _settings(run: Facts) -> tuple[list[tuple[str, str, str]], list[tuple[str, s
             value, name = run[part].get(key, default), f"{part}.{key}"
             if _plain(value) == _plain(default):
                 continue
-            if default in SETTLED:
+            if default in SETTLED and not (default is None and unset(name) == "none"):
                 found.append((name, _told(value)))
             else:
                 other.append((name, _told(value), _told(default)))
@@ -148,7 +148,7 @@ def _plain(value: object) -> object:
 def _told(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(f"{each:g}" for each in value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 
 
 def _scores(run: Facts, found: Facts | None) -> Iterator[str]:
@@ -191,8 +191,8 @@ def _limits(run: Facts, found: Facts | None) -> Iterator[str]:
 def _warnings(run: Facts, found: Facts | None) -> Iterator[str]:
     if worse := losing(run):
         yield escaped(f"{worse[0].upper()}{worse[1:]}")
-    if run["epochs"]["interrupted"]:
-        yield "Its training was interrupted before it was done."
+    if left := undone(run):
+        yield f"{left[0].upper()}{left[1:]}"
     yield from map(escaped, found["remarks"] if found else ())
     yield (
         f"It knows nothing of what came after {escaped(run['data']['last'])}. Where the series has changed since, "

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cnnlstm_cli.render.messages import printable
+from cnnlstm_cli.specs import unset
 
 Facts = Mapping[str, Any]
 
@@ -107,7 +108,7 @@ def _said(what: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None:
-        return "by itself" if what.partition(".")[0] in ("model", "train", "held out") else "none"
+        return "found" if what == "held out" else unset(what)
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -213,19 +213,33 @@ def losing(facts: Facts) -> str | None:
     )
 
 
+def undone(facts: Facts) -> str | None:
+    """What a training left undone, and why; None when it did all that was asked."""
+    limit, epochs = facts["train"]["time_limit"], facts["epochs"]
+    late = limit is not None and facts["seconds"] >= limit
+    why = f"its time limit of {limit:g} s" if late else "an interruption"
+    if epochs["interrupted"]:
+        return f"the training was ended by {why} after {epochs['run']} epochs, and not repeated on all rows."
+    again = facts["train"]["refit"] and any(member["kept"] for member in facts["members"])
+    if again and not facts["refitted"]:
+        why = "that was interrupted" if limit is None else f"the time limit of {limit:g} s left no time"
+        return f"the networks were not trained anew on all rows, the newest among them: {why}."
+    return None
+
+
 def summary_lines(facts: Facts) -> list[str]:
     """What is said when a training is done."""
     if not facts["trained"]:
         return [f"nothing to do: {facts['why']}: {facts['run']}, version {facts['version']}"]
     epochs, model = facts["epochs"], facts["validation"]["model"]
-    stopped = " (interrupted)" if epochs["interrupted"] else ""
-    networks = averaged(facts)
+    left, networks = undone(facts), averaged(facts)
     anew = ", then trained on all rows" if facts["refitted"] else ""
     return [
-        f"trained: {epochs['run']} epochs{stopped}, best {epochs['best']}{anew}, in {facts['seconds']:.1f} s; "
+        f"trained: {epochs['run']} epochs, best {epochs['best']}{anew}, in {facts['seconds']:.1f} s; "
         f"{networks}, {facts['parameters']:,} parameters",
         f"validation: mae {model['mae']:.4f}, mase {model['mase']:.4f}. {verdict(facts['skill'])}",
         *([f"covariates: {worth}"] if (worth := worths(facts["covariates"])) else []),
+        *([f"note: {left}"] if left else []),
         *([f"warning: {against}"] if (against := losing(facts)) else []),
         *([facts["why"]] if facts.get("gate") else []),
         f"{'published' if facts['published'] else 'not published; still'}: {facts['run']}, version {facts['version']}",

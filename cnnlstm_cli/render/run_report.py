@@ -22,6 +22,7 @@ from cnnlstm_cli.render.report import (
     pairs,
     rows,
     table,
+    undone,
     verdict,
     worths,
 )
@@ -77,8 +78,8 @@ def warnings(facts: Facts) -> Iterator[str]:
     apart = facts["rows"]["validation"] // (facts["horizon"] * facts["data"]["series"])
     if apart < FEW:
         yield f"few validation rows, {apart} horizons of each series: intervals may be too narrow, scores may be luck."
-    if facts["epochs"]["interrupted"]:
-        yield "the training was interrupted before it was done."
+    if left := undone(facts):
+        yield left
 
 
 def diagnosis_report(facts: Facts) -> list[RenderableType]:

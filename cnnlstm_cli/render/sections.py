@@ -13,8 +13,9 @@ from cnnlstm_cli.inspection import skill
 from cnnlstm_cli.render import figures
 from cnnlstm_cli.render.insight import insight
 from cnnlstm_cli.render.markup import Section, bar, figure, folded, grid, number, pairs, sentences, table, tiles, unseen
-from cnnlstm_cli.render.report import averaged, limited, losing
+from cnnlstm_cli.render.report import averaged, limited, losing, undone
 from cnnlstm_cli.series.frequency import Frequency
+from cnnlstm_cli.specs import unset
 
 Facts = Mapping[str, Any]
 
@@ -36,7 +37,7 @@ def summary(known: Known) -> Section:
     """How well it forecasts, beside the baselines, and what to beware of."""
     run, found = known.run, known.diagnosis
     warnings = [line[0].upper() + line[1:] for line in (losing(run),) if line]
-    warnings += ["The training was interrupted before it was done."] if run["epochs"]["interrupted"] else []
+    warnings += [f"{line[0].upper()}{line[1:]}" for line in (undone(run),) if line]
     warnings += found["remarks"] if found else []
     scores = [_scores("On the validation rows, which it was chosen by", run["validation"], DEVIATIONS)]
     if found:
@@ -328,15 +329,16 @@ def provenance(known: Known) -> Section:
         "Python": run["python"],
         "packages": ", ".join(f"{name} {version}" for name, version in run["packages"].items()),
     }
-    settings = [[f"{part}.{key}", _said(value)] for part in ("model", "train") for key, value in run[part].items()]
+    each = [(f"{part}.{key}", value) for part in ("model", "train") for key, value in run[part].items()]
+    settings = [[name, _said(name, value)] for name, value in each]
     every = folded("Every setting", table("Settings, as train --set takes them", ["key", "value"], settings))
     return Section("provenance", "Where it comes from", pairs(facts) + every)
 
 
-def _said(value: object) -> str:
+def _said(name: str, value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
-    return "by itself" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return unset(name) if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 SECTIONS: Sequence[Callable[[Known], Section | None]] = (

@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 
 from cnnlstm_cli.inspection import inspect_run
 from cnnlstm_cli.render.card import card
+from cnnlstm_cli.render.report import undone
 from tests.page.conftest import NAMES
 
 HOSTILE = (
@@ -105,8 +106,27 @@ def test_limits_are_told_as_far_as_the_facts_say(run, sold, sales):
     assert "better than the model" not in shown
     assert "do not overlap" not in shown
     assert "flatters it" in read(card(inspect_run(sales), sold.facts()))
-    interrupted = run | {"epochs": run["epochs"] | {"interrupted": True}}
-    assert "interrupted" in read(card(interrupted))
+
+
+def test_what_a_training_left_undone_is_told_and_why(run):
+    def told(**changes) -> str:
+        changed = run | changes | {"train": run["train"] | changes.get("train", {})}
+        assert (undone(changed) or "").casefold() in read(card(changed)).casefold()
+        return undone(changed) or ""
+
+    cut = {"epochs": run["epochs"] | {"interrupted": True}}
+    limited = {"train": {"time_limit": 40.0, "refit": True}}
+    assert told() == ""
+    assert "ended by an interruption after 2 epochs" in told(**cut)
+    assert "ended by its time limit of 40 s after 2 epochs, and not repeated on all rows" in told(
+        **cut, **limited, seconds=41.0
+    )
+    assert "ended by an interruption" in told(**cut, **limited, seconds=20.0)
+    assert "the time limit of 40 s left no time" in told(**limited, seconds=30.0)
+    assert "that was interrupted" in told(train={"refit": True})
+    assert told(**limited, refitted=True) == ""
+    other = {row[0]: row[1:] for row in rows(card(run | {"train": run["train"] | {"time_limit": 40.0}}))}
+    assert other["train.time_limit"] == ["40.0", "none"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
