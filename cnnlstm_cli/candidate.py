@@ -227,9 +227,17 @@ def compete(
     windows = task.fitting(task.windows)
     train = (continued if begun else settled)(task.spec.train, len(windows.training))
     networks = begun.networks if begun else ()
+    left = train.time_limit and max(train.time_limit - (time.perf_counter() - started), 0.0)
     with writing_to(checkpoints or Path()):
         raced = race(
-            task.spec.model, windows, train, task.judge.linear, watcher, begun=networks, checkpoints=checkpoints
+            task.spec.model,
+            windows,
+            train,
+            task.judge.linear,
+            watcher,
+            begun=networks,
+            checkpoints=checkpoints,
+            seconds=left,
         )
     spec = replace(task.spec, model=raced.trained[0].spec, train=train)
     return Candidate(replace(task, spec=spec), raced, started, begun, checkpoints)

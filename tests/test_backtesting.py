@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -65,7 +66,8 @@ def test_the_baselines_are_what_they_are_by_hand(air):
 
 @pytest.mark.slow
 def test_without_a_run_each_fold_is_trained_on_what_was_known_before_it(tmp_path):
-    done = c.backtest(AIR, start=100, folds=2, settings=QUICK)
+    small = {**QUICK, "model": {"filters": 8, "units": 8}}
+    done = c.backtest(AIR, start=100, folds=2, settings=small)
     assert done.folds == 2
     origins = np.unique(done.origins)
     assert (origins[0], origins[-1], len(origins)) == (99, 131, 33)
@@ -73,7 +75,7 @@ def test_without_a_run_each_fold_is_trained_on_what_was_known_before_it(tmp_path
     lookback = done.lookback
     for rows, part in ((100, origins[:16]), (116, origins[16:])):
         options = {"lookback": lookback, "horizon": 12, "season": 12}
-        run = c.train(frame[:rows], tmp_path / str(rows), settings=QUICK, **options)
+        run = c.train(frame[:rows], tmp_path / str(rows), settings=small, **options)
         for origin in part[[0, -1]]:
             expected = run.predict(frame[: origin + 1])["#Passengers"]
             found = done.forecasts["model"][done.origins == origin][0]
@@ -129,14 +131,41 @@ def daily(rows: int, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame({"day": days, "y": 10 + np.sin(np.arange(rows)) + random.normal(0, 0.2, rows)})
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("start", [118, 119, 120, 121, 122])
-def test_training_anew_sees_nothing_after_the_origin_not_even_through_a_mended_gap(start):
+def gap_and_other_future(start: int) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Rows with a gap, those that differ from them from `start` on, and how to backtest both from there."""
     frame = daily(160)
     frame.loc[118:120, "y"] = np.nan
     other = frame.copy()
     other.loc[start:, "y"] = other.loc[start:, "y"] * 3 + 1000
-    options = {"start": start, "horizon": 5, "lookback": 14, "season": 7, "folds": 1, "settings": QUICK}
+    return frame, other, {"start": start, "horizon": 5, "lookback": 14, "season": 7, "folds": 1, "settings": QUICK}
+
+
+@pytest.mark.parametrize("start", [118, 119, 120, 121, 122])
+def test_what_is_learnt_from_is_the_same_whatever_comes_after_the_origin(start):
+    class Planned(Watcher):
+        def planned(self, task):
+            tasks.append(task)
+            raise KeyboardInterrupt  # before anything is trained
+
+    tasks: list[Any] = []
+    frame, other, options = gap_and_other_future(start)
+    for each in (frame, other):
+        with pytest.raises(KeyboardInterrupt):
+            c.backtest(each, watcher=Planned(), **options)
+    here, there = (task.windows for task in tasks)
+    for name in ("training", "validation"):
+        starts = getattr(here, name)
+        assert len(starts)
+        np.testing.assert_array_equal(starts, getattr(there, name))
+        rows = starts[:, None] + np.arange(14 + 5)
+        np.testing.assert_array_equal(here.values[rows], there.values[rows])
+    assert tasks[0].scalers[0].to_dict() == tasks[1].scalers[0].to_dict()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", [120, 122])
+def test_training_anew_sees_nothing_after_the_origin_not_even_through_a_mended_gap(start):
+    frame, other, options = gap_and_other_future(start)
     made, there = c.backtest(frame, **options), c.backtest(other, **options)
     first = np.intersect1d(made.origins, there.origins)[0]
     if start > 121:

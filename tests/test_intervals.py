@@ -182,7 +182,7 @@ def test_errors_that_are_none_are_refused(frame, run, tmp_path):
 
 
 def test_no_forecast_is_lower_than_is_said(frame, tmp_path):
-    options = {"settings": SMALL, "horizon": STEPS}
+    options = {"settings": SMALL, "horizon": STEPS, "lookback": 48}
     with pytest.raises(UsageError, match=r"values are below --lower 9, the first 8\.\d+ in column 'a' at 2024-01-"):
         c.train(frame[["time", "a"]], tmp_path / "run", lower=9, **options)
     deeper = frame[["time", "a"]].assign(a=frame["a"] - 40)

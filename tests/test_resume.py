@@ -15,7 +15,7 @@ import pytest
 
 from cnnlstm_cli.runs.directory import RunDirectory
 from tests import SAMPLES
-from tests.command import command
+from tests.command import QUICK, called, command
 
 TRAIN = ("train", SAMPLES / "air_passengers.csv", "--set", "train.epochs=20", "--set", "train.patience=9")
 
@@ -61,7 +61,7 @@ def test_killed_and_resumed_it_publishes_the_same_weights(whole: Path, tmp_path:
     for kept, options in (("race-1.npz", ()), ("refit-0.npz", ("--resume",))):
         assert interrupted(run, kept, signal.SIGKILL, *options)[0] == -signal.SIGKILL
         assert not (run / "current").exists()
-    done = command(*TRAIN, "--run", run, "--resume")
+    done = called(*TRAIN, "--run", run, "--resume")
     assert done.returncode == 0
     assert "resume: where the interrupted training was cut off\n" in done.stderr
     for one, other in zip(weights(whole), weights(run), strict=True):
@@ -91,9 +91,9 @@ def test_ctrl_c_keeps_the_epochs_and_says_so(cut: tuple[Path, int, str]) -> None
 def test_another_training_is_not_taken_for_it(cut: tuple[Path, int, str]) -> None:
     """It says why, begins anew, and leaves nothing of the other."""
     run = cut[0]
-    done = command(*TRAIN, "--run", run, "--set", "train.epochs=1", "--set", "train.refit=false", "--resume")
+    done = called(*TRAIN, "--run", run, "--set", "train.epochs=1", "--set", "train.refit=false", "--resume")
     assert done.returncode == 0
     assert "resume: the interrupted training had other options\n" in done.stderr
     assert not (run / "checkpoint").exists()
-    done = command(*TRAIN, "--run", run, "--set", "train.epochs=1", "--set", "train.refit=false", "--resume")
+    done = called(*TRAIN, "--run", run, *QUICK, "--set", "train.epochs=1", "--resume")
     assert "resume: no training of this run was interrupted\n" in done.stderr

@@ -138,4 +138,6 @@ def test_whatever_stands_in_run_json_there_are_words_or_a_forecast(run):
             assert code in (0, 65), (keys, place[keys[-1]], err)
             assert bool(out) == (code == 0)
             codes.add(code)
+            if "run.json is damaged" in err:  # read by both in one and the same way
+                break
     assert codes == {0, 65}

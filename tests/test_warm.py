@@ -14,7 +14,7 @@ from cnnlstm_cli.candidate import Watcher
 from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.runs.directory import RunDirectory
 from tests import SAMPLES
-from tests.command import QUICK, command
+from tests.command import QUICK, called
 
 ROWS, STEPS = 600, 12
 SIZE: dict[str, Any] = {"horizon": STEPS, "lookback": 48}  # two days, which are quick to trace
@@ -133,7 +133,7 @@ def test_a_network_that_depends_on_the_scaling_begins_anew(tmp_path):
             swell(rows),
             tmp_path / "run",
             preset="answer",
-            settings={"train": {"epochs": 1}},
+            settings={"train": SMALL["train"] | {"epochs": 1}, "model": {"filters": 4, "units": 4}},
             horizon=STEPS,
             warm_start=True,
             watcher=watcher,
@@ -170,7 +170,7 @@ def test_the_command_says_where_it_starts_from(tmp_path):
     run = tmp_path / "run"
     for rows in (110, 130):
         (tmp_path / "data.csv").write_text("".join(lines[: rows + 1]))
-        done = command("train", tmp_path / "data.csv", "--run", run, "--warm-start", *QUICK)
+        done = called("train", tmp_path / "data.csv", "--run", run, "--warm-start", *QUICK)
         assert done.returncode == 0
     first, second = RunDirectory(run).versions()
     assert f"warm start: from {first}\n" in done.stderr

@@ -102,6 +102,7 @@ def race(
     *,
     begun: Sequence[tuple[ModelSpec, Path]] = (),
     checkpoints: Path | None = None,
+    seconds: float | None = None,
 ) -> Race:
     """`train.members` networks, the candidates of `spec` in turn, each with a seed of its own; and which are averaged.
 
@@ -109,6 +110,7 @@ def race(
                  `choose`
     begun        networks to go on with instead, each with the file of its weights
     checkpoints  a folder that the trainings are kept in, and picked up from
+    seconds      after which it ends, once each network has an epoch; None: when they are done
 
     Raises KeyboardInterrupt when the watcher does not want what is there by then.
     """
@@ -118,7 +120,7 @@ def race(
         Entry(each, (train.seed + number * SEEDS_APART) % 2**31, None, path, _kept(checkpoints, f"race-{number}"))
         for number, (each, path) in enumerate(begun or fresh)
     ]
-    trained = _train(entries, windows, train, linear, watcher, train.time_limit)
+    trained = _train(entries, windows, train, linear, watcher, seconds)
     trained.sort(key=lambda member: member.fit.validation)
     return _averaged(trained, windows, linear if train.linear and spec.output == "linear" else None)
 

@@ -49,8 +49,15 @@ def waves(random: np.random.Generator) -> Windows:
     return Windows(series.astype(np.float32)[:, None], 23, 5, np.arange(600), np.arange(650, 850))
 
 
-def run(windows: Windows, train: TrainSpec = TWO, follower: Follower | None = None, **changes: Any) -> Race:
-    return race(replace(SPEC, **changes), windows, train, ridge.fit(windows), follower or Follower())
+def run(
+    windows: Windows,
+    train: TrainSpec = TWO,
+    follower: Follower | None = None,
+    seconds: float | None = None,
+    **changes: Any,
+) -> Race:
+    spec = replace(SPEC, **changes)
+    return race(spec, windows, train, ridge.fit(windows), follower or Follower(), seconds=seconds)
 
 
 def came(windows: Windows) -> np.ndarray:
@@ -194,7 +201,7 @@ def test_an_interrupted_refitting_is_none(waves: Windows) -> None:
 
 
 def test_a_time_limit_ends_a_race_with_what_it_has(waves: Windows) -> None:
-    raced = run(waves, replace(LONG, time_limit=3))
+    raced = run(waves, LONG, seconds=2.0)
     assert raced.interrupted
     assert all(1 <= len(member.fit.history) < 100_000 for member in raced.trained)
 
