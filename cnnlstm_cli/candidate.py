@@ -25,6 +25,7 @@ from cnnlstm_cli.errors import DataError, needing
 from cnnlstm_cli.evaluation import ridge
 from cnnlstm_cli.evaluation.conformal import FEW, Intervals, difficulty_of
 from cnnlstm_cli.evaluation.drift import spans_of
+from cnnlstm_cli.evaluation.each_series import behind
 from cnnlstm_cli.evaluation.paths import whole_windows
 from cnnlstm_cli.evaluation.quantiles import to_dict
 from cnnlstm_cli.evaluation.scores import Numbers, score, score_by
@@ -121,6 +122,7 @@ class Candidate:
             "intervals": {
                 target: each.to_dict() for target, each in zip(table.schema.targets, self.intervals, strict=True)
             },
+            **({"series": self._series()} if table.schema.id else {}),
             "epochs": {"run": len(best.history), "best": best.best, "interrupted": raced.interrupted},
             "members": [_member_facts(member) | {"kept": member in raced.kept} for member in raced.trained],
             "linear": raced.linear,
@@ -141,6 +143,17 @@ class Candidate:
             "packages": packages(),
             "warm_start": self.begun.name if self.begun else None,
         }
+
+    def _series(self) -> dict[str, Any]:
+        """Of many series, which a baseline forecasts better, and which have no window to learn from or be judged by."""
+        task = self.task
+        windows, table = task.windows, task.table
+        starts = np.concatenate([windows.training, windows.validation]) % len(table.values)
+        used = np.zeros(len(table.ids), dtype=bool)
+        used[np.searchsorted(table.offsets, starts, side="right") - 1] = True
+        unused = [name for name, has in zip(table.ids, used, strict=True) if not has]
+        found = behind(self.forecast, task.judge.baselines(), task.judge.came, table.ids)
+        return {**found, "unused": len(unused), "unused_first": unused[:1]}
 
     def _seen(self) -> list[dict[str, list[float]]]:
         """What training saw of each target, in deviations: see `evaluation.drift`."""

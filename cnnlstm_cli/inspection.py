@@ -18,6 +18,7 @@ from cnnlstm_cli.planning import lay_windows, settle
 from cnnlstm_cli.reasons import difficulty, reasons
 from cnnlstm_cli.runs.directory import RunDirectory
 from cnnlstm_cli.runs.record import Record
+from cnnlstm_cli.series.covariates import Covariate
 from cnnlstm_cli.series.reader import Data, opened, read_training
 from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.table import Table
@@ -189,6 +190,8 @@ def inspect_data(data: Data, options: Options) -> Facts:
         "first": table.stamp(table.times.min()),
         "last": table.stamp(table.times.max()),
         "targets": profile(table, settled.data.season),
+        "covariates": [_covariate(each) for each in table.schema.covariates],
+        "holidays": table.schema.holidays,
         "gaps": gaps(table),
         "looked_at": Look.at(table).facts(),
         **({"each_series": series(table)} if table.schema.id else {}),
@@ -203,6 +206,11 @@ def inspect_data(data: Data, options: Options) -> Facts:
         "notes": table.notes(),
         **_verdict(table, settled, parts),
     }
+
+
+def _covariate(each: Covariate) -> Facts:
+    """`categories` None of a column of numbers."""
+    return {"name": each.name, "role": each.role, "categories": len(each.categories) or None}
 
 
 def _verdict(table: Table, settled: Any, parts: Any) -> Facts:

@@ -52,6 +52,7 @@ def deviations(column: Numbers, seasons: Sequence[int] = ()) -> Numbers:
 
 
 def _deviations(column: Numbers, seasons: Sequence[int]) -> Numbers:
+    column = column - _slope(column) * np.arange(len(column))  # whose ends have rows on one side alone
     season = min(seasons, default=1)
     span = min(season * -(-NEIGHBOURS // season), len(column))
     rest, around = column, column - _rolling(column, span)
@@ -68,6 +69,14 @@ def _deviations(column: Numbers, seasons: Sequence[int]) -> Numbers:
     found = _nearer(off, _off_both_sides(rest, span // 2)) / deviation
     found = _nearer(found, beside / (_deviation(beside) or deviation))
     return np.where(_often(column), 0.0, found) if np.median(np.abs(off)) == 0 else found
+
+
+def _slope(column: Numbers) -> float:
+    """How much a row of a straight line is above the one before; 0 of what is not mostly one."""
+    steps = np.diff(column)
+    usual = float(np.median(steps))
+    straight = np.abs(steps - usual) <= ROUNDING * np.abs(column).max()
+    return usual if straight.mean() > 0.5 else 0.0
 
 
 def _rolling(column: Numbers, span: int) -> Numbers:

@@ -92,20 +92,19 @@ def summary(column: Numbers, observed: NDArray[np.bool_]) -> Facts:
 
     observed, filled, missing  how many values were in the data, were filled by a straight line, are still missing
     zeros                      share of those observed, 0..1
-    deviation                  standard deviation, of the rows that are there
+    deviation                  standard deviation, as the range of those observed
     """
-    known = column[~np.isnan(column)]
-    seen = int(observed.sum())
+    known, there = column[observed], int((~np.isnan(column)).sum())
     return {
-        "observed": seen,
-        "filled": len(known) - seen,
-        "missing": len(column) - len(known),
+        "observed": len(known),
+        "filled": there - len(known),
+        "missing": len(column) - there,
         "least": float(known.min()),
         "median": float(np.median(known)),
         "mean": float(known.mean()),
         "greatest": float(known.max()),
         "deviation": float(known.std()),
-        "zeros": float((column[observed] == 0).mean()) if seen else 0.0,
+        "zeros": float((known == 0).mean()),
     }
 
 

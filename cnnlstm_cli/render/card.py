@@ -12,7 +12,7 @@ from typing import Any
 from cnnlstm_cli.backtesting import DEVIATIONS
 from cnnlstm_cli.evaluation.conformal import FEW
 from cnnlstm_cli.render.markup import number
-from cnnlstm_cli.render.report import averaged, limited, losing, undone, verdict
+from cnnlstm_cli.render.report import averaged, behind, limited, losing, undone, verdict
 from cnnlstm_cli.specs import ModelSpec, TrainSpec, unset
 
 Facts = Mapping[str, Any]
@@ -191,8 +191,8 @@ def _limits(run: Facts, found: Facts | None) -> Iterator[str]:
 def _warnings(run: Facts, found: Facts | None) -> Iterator[str]:
     if worse := losing(run):
         yield escaped(f"{worse[0].upper()}{worse[1:]}")
-    if left := undone(run):
-        yield f"{left[0].upper()}{left[1:]}"
+    for line in (*behind(run), *filter(None, [undone(run)])):
+        yield escaped(f"{line[0].upper()}{line[1:]}")
     yield from map(escaped, found["remarks"] if found else ())
     yield (
         f"It knows nothing of what came after {escaped(run['data']['last'])}. Where the series has changed since, "

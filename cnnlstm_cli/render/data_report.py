@@ -37,6 +37,7 @@ def data_report(facts: Facts) -> list[RenderableType]:
                 **({"series": _series(facts)} if facts["id"] else {}),
                 "mended": "; ".join(note.removeprefix("mended: ") for note in facts["notes"]) or "nothing",
                 **({"gaps": gaps} if (gaps := _gaps(facts)) else {}),
+                **({"covariates": told} if (told := _covariates(facts)) else {}),
                 **({"left out": left_out} if left_out else {}),
                 "outliers": "\n".join(_outliers(targets)) or "none",
             }
@@ -64,6 +65,16 @@ def _series(facts: Facts) -> str:
 
 def _some(names: Sequence[str], count: int) -> str:
     return ", ".join(names[:MOST_NAMED]) + (", ..." if count > MOST_NAMED else "")
+
+
+def _covariates(facts: Facts) -> str:
+    """By role: known temp, sky (3 categories); past visits."""
+    by_role: dict[str, list[str]] = {}
+    for each in facts["covariates"]:
+        kinds = f" ({each['categories']} categories)" if each["categories"] else ""
+        by_role.setdefault(each["role"], []).append(f"{each['name']}{kinds}")
+    told = [f"{role} {', '.join(names)}" for role, names in by_role.items()]
+    return "; ".join([*told, *([f"holidays of {facts['holidays']}"] if facts["holidays"] else [])])
 
 
 def _gaps(facts: Facts) -> str:
@@ -206,7 +217,8 @@ def _verdict(facts: Facts) -> list[RenderableType]:
     if not facts["trainable"]:
         return [Text(printable(f"Not enough to train on: {facts['why_not']}"), style="bold red")]
     rows = [[name, *(_score(each[key]) for key in METRICS)] for name, each in facts["baselines"].items()]
-    return [table(["on the validation rows", *METRICS], rows), Text(facts["difficulty"] or "")]
+    unit = "mae and rmse in standard deviations of the rows trained on."
+    return [table(["on the validation rows", *METRICS], rows), Text(f"{unit}\n{facts['difficulty'] or ''}".rstrip())]
 
 
 def _score(number: float) -> str:

@@ -21,6 +21,7 @@ Facts = Mapping[str, Any]
 
 SCORE_COLUMNS = ("step", "count", "mae", "expected", "ratio")
 MOST_STEPS = 24  # shown on a terminal
+MOST_NAMED = 3  # of many series
 VERSION_COLUMNS = ("version", "current", "created", "rows", "until", "mae", "mase", "skill", "damaged")
 
 
@@ -149,11 +150,17 @@ def _columns(facts: Facts) -> Iterator[Table]:
 
 
 def limited(limits: Facts, series: int) -> str:
-    """Within what forecasts are held: of one series in full, of many how many there are."""
-    if series > 1 or not limits:
-        return f"{len(limits):,} of {series:,} series" if limits else "none"
-    (targets,) = limits.values()
-    return ", ".join(f"{name} {_span(*pair)}" for name, pair in targets.items())
+    """Within what forecasts are held: in full where that is the same in all series, else that of the first."""
+    if not limits:
+        return "none"
+    told = {
+        name: ", ".join(f"{target} {_span(*pair)}" for target, pair in targets.items())
+        for name, targets in limits.items()
+    }
+    first, count = next(iter(told)), f"{len(limits):,} of {series:,} series"
+    if series == 1:
+        return told[first]
+    return f"{told[first]}, {count}" if len({*told.values()}) == 1 else f"{count}, as {first}: {told[first]}"
 
 
 def _span(low: float | None, high: float | None) -> str:
@@ -213,6 +220,23 @@ def losing(facts: Facts) -> str | None:
     )
 
 
+def behind(facts: Facts) -> list[str]:
+    """Of many series, what is to be said of those that are not forecast well, or have nothing to learn from."""
+    found, said = facts.get("series"), []
+    if found and found["behind"]:
+        named = ", ".join(
+            f"{each['id']} ({each['against']}, {100 * (1 - each['baseline'] / each['mae']):.0f} % less error)"
+            for each in found["first"][:MOST_NAMED]
+            if each["mae"] > 0
+        )
+        more = ", ..." if found["behind"] > MOST_NAMED else ""
+        said.append(f"{found['behind']:,} of {found['judged']:,} series a baseline forecasts better: {named}{more}.")
+    if found and found["unused"]:
+        few = "1 series is" if found["unused"] == 1 else f"{found['unused']:,} series are"
+        said.append(f"{few} too short to learn from or to be judged (first {''.join(found['unused_first'])!r}).")
+    return said
+
+
 def undone(facts: Facts) -> str | None:
     """What a training left undone, and why; None when it did all that was asked."""
     limit, epochs = facts["train"]["time_limit"], facts["epochs"]
@@ -241,6 +265,7 @@ def summary_lines(facts: Facts) -> list[str]:
         *([f"covariates: {worth}"] if (worth := worths(facts["covariates"])) else []),
         *([f"note: {left}"] if left else []),
         *([f"warning: {against}"] if (against := losing(facts)) else []),
+        *(f"note: {line}" for line in behind(facts)),
         *([facts["why"]] if facts.get("gate") else []),
         f"{'published' if facts['published'] else 'not published; still'}: {facts['run']}, version {facts['version']}",
     ]

@@ -15,6 +15,7 @@ from cnnlstm_cli.render.messages import printable
 from cnnlstm_cli.render.report import (
     averaged,
     backtest_report,
+    behind,
     counts,
     limited,
     listed,
@@ -78,6 +79,7 @@ def warnings(facts: Facts) -> Iterator[str]:
     apart = facts["rows"]["validation"] // (facts["horizon"] * facts["data"]["series"])
     if apart < FEW:
         yield f"few validation rows, {apart} horizons of each series: intervals may be too narrow, scores may be luck."
+    yield from behind(facts)
     if left := undone(facts):
         yield left
 

@@ -13,7 +13,7 @@ from cnnlstm_cli.inspection import skill
 from cnnlstm_cli.render import figures
 from cnnlstm_cli.render.insight import insight
 from cnnlstm_cli.render.markup import Section, bar, figure, folded, grid, number, pairs, sentences, table, tiles, unseen
-from cnnlstm_cli.render.report import averaged, limited, losing, undone
+from cnnlstm_cli.render.report import averaged, behind, limited, losing, undone
 from cnnlstm_cli.series.frequency import Frequency
 from cnnlstm_cli.specs import unset
 
@@ -37,7 +37,7 @@ def summary(known: Known) -> Section:
     """How well it forecasts, beside the baselines, and what to beware of."""
     run, found = known.run, known.diagnosis
     warnings = [line[0].upper() + line[1:] for line in (losing(run),) if line]
-    warnings += [f"{line[0].upper()}{line[1:]}" for line in (undone(run),) if line]
+    warnings += [f"{line[0].upper()}{line[1:]}" for line in (*behind(run), undone(run)) if line]
     warnings += found["remarks"] if found else []
     scores = [_scores("On the validation rows, which it was chosen by", run["validation"], DEVIATIONS)]
     if found:

@@ -59,6 +59,11 @@ TOLD = {
     "quantiles": {"network": str, "stretches": Many({"": Many({"": NUMBER})})},
     "covariates": Many({"": {"mae": NUMBER, "shuffled": NUMBER}}),
     "seen": [{"value": [NUMBER], "mean": [NUMBER], "deviation": [NUMBER]}],
+    "series?": {
+        **dict.fromkeys(("judged", "behind", "unused"), int),
+        "first": [{"id": str, "against": str, "mae": NUMBER, "baseline": NUMBER}],
+        "unused_first": [str],
+    },
     "epochs": {"run": int, "best": int, "interrupted": bool},
     "members": [{**dict.fromkeys(REGULARISED, NUMBER), "seed": int, "mae": NUMBER, "kept": bool}],
     "errors": str,

@@ -14,6 +14,8 @@ class Many(dict[str, Any]):
 def require(value: Any, shape: Any, where: str = "it") -> None:
     """`shape` is a type, a tuple of types, [the shape of each], {name: shape}, or any of a set of texts.
 
+    A name that ends in a question mark may be missing.
+
     Names beyond those of a shape are no fault. Raises TypeError, which names the place, where `value` has another.
     """
     if isinstance(shape, dict):
@@ -33,7 +35,9 @@ def _table(value: Any, shape: dict[str, Any], where: str) -> None:
     if not isinstance(value, dict):
         raise TypeError(f"{where} is no table")
     several = isinstance(shape, Many)
-    for name in value if several else shape:
-        if name not in value:
+    for key in value if several else shape:
+        name = key if several else key.removesuffix("?")
+        if name in value:
+            require(value[name], shape["" if several else key], name if where == "it" else f"{where}.{name}")
+        elif name == key:
             raise TypeError(f"{where} has no {name!r}")
-        require(value[name], shape[""] if several else shape[name], name if where == "it" else f"{where}.{name}")

@@ -189,7 +189,11 @@ def test_many_series_in_one_file(tmp_path):
     )
     data, run = tmp_path / "shops.csv", tmp_path / "run"
     stacked.to_csv(data, index=False)
-    train(data, run, id="shop", settings={"train": {"epochs": 2}})
+    tiny = frame[:9].assign(shop="c")
+    known = pd.concat([stacked, tiny])
+    trained = train(known, run, id="shop", settings={"train": {"epochs": 2}})
+    assert trained.record.facts["series"]["judged"] == 2
+    assert (trained.record.facts["series"]["unused"], trained.record.facts["series"]["unused_first"]) == (1, ["c"])
     rows = table(called("predict", data, "--run", run).stdout)
     assert [row["shop"] for row in rows] == ["b"] * 12 + ["a"] * 12
     for one, ten in zip(rows[:12], rows[12:], strict=True):

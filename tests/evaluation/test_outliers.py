@@ -54,6 +54,14 @@ def test_noise_has_none_or_one(rows, seasons):
     assert np.mean(np.array(counts) > 1) <= 0.1
 
 
+@pytest.mark.parametrize("slope", [1.0, 0.1, -1 / 3])
+def test_a_straight_line_has_none_but_what_is_off_it(slope):
+    line = 7 + slope * np.arange(300)
+    assert found(line) == found(line, (12,)) == []
+    line[[0, 150]] += 40
+    assert found(line) == [0, 150]
+
+
 def test_walks_steps_and_swings_that_grow_have_none():
     random = np.random.default_rng(8)
     assert np.mean([len(found(random.normal(size=1000).cumsum())) for _ in range(30)]) < 0.3

@@ -51,10 +51,10 @@ def test_counts_and_range_are_those_of_the_column():
         "greatest": 10.0,
         "zeros": 2 / 7,
     }
-    there = [0, 4, 2, 0, 10, 1, 3, 2]
+    seen = [0, 4, 0, 10, 1, 3, 2]  # what was filled in was not observed
     assert found["median"] == 2
-    assert found["mean"] == pytest.approx(sum(there) / 8)
-    assert found["deviation"] == pytest.approx(math.sqrt(sum((each - 2.75) ** 2 for each in there) / 8))
+    assert found["mean"] == pytest.approx(20 / 7)
+    assert found["deviation"] == pytest.approx(math.sqrt(sum((each - 20 / 7) ** 2 for each in seen) / 7))
 
 
 @settings(max_examples=200, deadline=None)

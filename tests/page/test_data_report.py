@@ -67,7 +67,7 @@ def test_bicycles_fit_on_a_screen_and_a_half_and_show_what_they_are(bike):
     assert "season  24, 168" not in shown
     assert re.search(r"season +24, 168: usual for rows that come hourly", shown)
     assert re.search(r"lookback +336 rows: 14 of the season of 24", shown)
-    assert re.search(r" cnt +1 +141 +977 +0\.62 +0\.39 +0\.44 wanders +15", shown)
+    assert re.search(r" cnt +1 +142 +977 +0\.62 +0\.39 +0\.44 wanders +15", shown)
     assert "The best baseline, linear, makes 74 % less error" in shown
     assert "mended    165 missing rows (first at 2011-01-02 5);" in shown
 

@@ -29,6 +29,13 @@ FACTS = {
     "quantiles": {"network": "0" * 64, "stretches": {name: {"80": 1.1} for name in "ab"}},
     "covariates": {"heat": {"mae": 0.5, "shuffled": 0.75}},
     "seen": [{"value": [-1.0, 2.0], "mean": [0.0, 0.5], "deviation": [0.1, 1.0]}] * 2,
+    "series": {
+        "judged": 3,
+        "behind": 1,
+        "first": [{"id": "x", "against": "drift", "mae": 2.0, "baseline": 1.0}],
+        "unused": 0,
+        "unused_first": [],
+    },
     "epochs": {"run": 9, "best": 3, "interrupted": False},
     "members": [{"seed": 1, **RATES, "mae": 0.5, "epochs": 9, "best": 3, "kept": True}],
     "linear": True,
@@ -141,8 +148,10 @@ def broken(keys: tuple[str | int, ...], value: object) -> str:
         (("schema", "id"), 3),
         (("members", 0, "kept"), 1),
         (("rows", "used"), True),
-        *(((name,), ...) for name in TOLD),
-        *(((name,), None) for name in TOLD),
+        *(((name,), ...) for name in TOLD if not name.endswith("?")),
+        *(((name.removesuffix("?"),), None) for name in TOLD),
+        (("series", "first", 0, "mae"), "low"),
+        (("series", "unused"), ...),
     ],
     ids=str,
 )
@@ -150,6 +159,11 @@ def test_every_damaged_field_is_refused(path, keys, value):
     path.write_text(broken(keys, value))
     with pytest.raises(DataError, match=r"run.json is damaged"):
         Record.read(path)
+
+
+def test_of_one_series_there_is_nothing_to_tell_of_each(path):
+    path.write_text(broken(("series",), ...))
+    assert "series" not in Record.read(path).facts
 
 
 def test_a_missing_file(tmp_path):
