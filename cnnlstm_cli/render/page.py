@@ -42,7 +42,7 @@ def page(run: Facts, diagnosis: Facts | None = None, explanation: Facts | None =
         "style-src 'unsafe-inline'; img-src data:\">"
         f"<title>{text(title)} - cnnlstm</title><style>{style}</style></head><body>"
         f"<header><p class=eyebrow>{text(run['run'])}</p><h1>{text(title)}</h1>"
-        f"<p class=lead>{text(_about(run))}</p><p class=verdict>{text(verdict(run['skill']))}</p>"
+        f"<p class=lead>{text(_about(run))}</p><p class=verdict>{text(_verdict(run))}</p>"
         f"<nav aria-label=Contents><ul>{links}</ul></nav></header><main>{body}</main>"
         f"<footer>cnnlstm {text(__version__)}, version {text(run['version'])}, trained {text(run['created'])}</footer>"
         "</body></html>\n"
@@ -52,6 +52,11 @@ def page(run: Facts, diagnosis: Facts | None = None, explanation: Facts | None =
 def _named(names: list[str]) -> str:
     more = len(names) - MOST_NAMED
     return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _verdict(run: Facts) -> str:
+    said = verdict(run["skill"])
+    return said if run["skill"]["percent"] is None else f"{said.removesuffix('.')} on the validation rows."
 
 
 def _about(run: Facts) -> str:

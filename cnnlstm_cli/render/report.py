@@ -14,6 +14,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cnnlstm_cli.evaluation.conformal import FEW
 from cnnlstm_cli.render.explain_report import explain_report
 from cnnlstm_cli.render.messages import printable
 
@@ -220,6 +221,18 @@ def losing(facts: Facts) -> str | None:
     )
 
 
+def few(facts: Facts) -> str | None:
+    """What to say where the validation rows are so few that they may flatter; None where they are enough."""
+    apart = facts["rows"]["validation"] // max(1, facts["horizon"] * facts["data"]["series"])
+    if apart >= FEW:
+        return None
+    of = " of each series" if facts["data"]["series"] > 1 else ""
+    return (
+        f"few validation rows, {apart} horizon{'' if apart == 1 else 's'}{of}, which the networks were chosen by: "
+        "scores may flatter, and intervals be too narrow. cnnlstm backtest, which trains anew, tells more."
+    )
+
+
 def behind(facts: Facts) -> list[str]:
     """Of many series, what is to be said of those that are not forecast well, or have nothing to learn from."""
     found, said = facts.get("series"), []
@@ -265,6 +278,7 @@ def summary_lines(facts: Facts) -> list[str]:
         *([f"covariates: {worth}"] if (worth := worths(facts["covariates"])) else []),
         *([f"note: {left}"] if left else []),
         *([f"warning: {against}"] if (against := losing(facts)) else []),
+        *([f"note: {scarce}"] if (scarce := few(facts)) else []),
         *(f"note: {line}" for line in behind(facts)),
         *([facts["why"]] if facts.get("gate") else []),
         f"{'published' if facts['published'] else 'not published; still'}: {facts['run']}, version {facts['version']}",

@@ -10,13 +10,13 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cnnlstm_cli.evaluation.conformal import FEW
 from cnnlstm_cli.render.messages import printable
 from cnnlstm_cli.render.report import (
     averaged,
     backtest_report,
     behind,
     counts,
+    few,
     limited,
     listed,
     losing,
@@ -76,9 +76,8 @@ def warnings(facts: Facts) -> Iterator[str]:
     """What speaks against trusting a run, in words."""
     if against := losing(facts):
         yield against
-    apart = facts["rows"]["validation"] // (facts["horizon"] * facts["data"]["series"])
-    if apart < FEW:
-        yield f"few validation rows, {apart} horizons of each series: intervals may be too narrow, scores may be luck."
+    if scarce := few(facts):
+        yield scarce
     yield from behind(facts)
     if left := undone(facts):
         yield left

@@ -13,7 +13,7 @@ from cnnlstm_cli.inspection import skill
 from cnnlstm_cli.render import figures
 from cnnlstm_cli.render.insight import insight
 from cnnlstm_cli.render.markup import Section, bar, figure, folded, grid, number, pairs, sentences, table, tiles, unseen
-from cnnlstm_cli.render.report import averaged, behind, limited, losing, undone
+from cnnlstm_cli.render.report import averaged, behind, few, limited, losing, undone
 from cnnlstm_cli.series.frequency import Frequency
 from cnnlstm_cli.specs import unset
 
@@ -37,7 +37,7 @@ def summary(known: Known) -> Section:
     """How well it forecasts, beside the baselines, and what to beware of."""
     run, found = known.run, known.diagnosis
     warnings = [line[0].upper() + line[1:] for line in (losing(run),) if line]
-    warnings += [f"{line[0].upper()}{line[1:]}" for line in (*behind(run), undone(run)) if line]
+    warnings += [f"{line[0].upper()}{line[1:]}" for line in (few(run), *behind(run), undone(run)) if line]
     warnings += found["remarks"] if found else []
     scores = [_scores("On the validation rows, which it was chosen by", run["validation"], DEVIATIONS)]
     if found:
@@ -60,8 +60,8 @@ def _headline(run: Facts, found: Facts | None) -> Iterator[tuple[str, str, str]]
     if against["percent"] is not None:
         less = "less" if against["percent"] >= 0 else "more"
         yield f"{less.capitalize()} error than {against['against']}", f"{abs(against['percent']):.1f} %", where
-    yield "Mean absolute error", number(mae, 3), unit
-    yield "Scaled error (MASE)", number(scores["model"]["mase"], 3), "below 1 is better than the seasonal naive"
+    yield "Mean absolute error", number(mae, 3), f"{unit}, {where}"
+    yield "Scaled error (MASE)", number(scores["model"]["mase"], 3), f"1 is the seasonal naive's; {where}"
     for level, each in list(found["coverage"].items())[:1] if found else ():
         told = "of what came" if found and found["unseen"] else "of what came, on rows it has seen"
         yield f"In {level} % intervals", f"{each['seen']:.1f} %", told
