@@ -260,4 +260,4 @@ def _left_out(made: Contest, whole: tuple[Backtest, Backtest], stride: int) -> I
         yield from (f"{run.path}: {note}" for note in sorted(own - others))
     yield from sorted(told[0] & told[1])
     if stride > 1:
-        yield f"Forecast from every {stride}th row, for there are very many."
+        yield f"Forecast from one row in {stride}, for there are very many."

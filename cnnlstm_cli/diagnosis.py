@@ -68,7 +68,7 @@ def _which(run: Run, done: Backtest, origins: Origins) -> Iterator[str]:
     if flattered:
         yield f"The version was trained, or its epochs chosen, on rows up to {last}: scores there flatter it."
     if origins.stride > 1:
-        yield f"Forecast from every {origins.stride}th row, for there are very many."
+        yield f"Forecast from one row in {origins.stride}, for there are very many."
 
 
 def _told(done: Backtest) -> Iterator[str]:

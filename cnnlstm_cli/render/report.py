@@ -133,6 +133,7 @@ def score_report(facts: Facts) -> list[RenderableType]:
     return [
         table(list(SCORE_COLUMNS), rows) if rows else Text("No row has come yet that was forecast."),
         Text(f"{counts}; mae in {facts['unit']}, expected as on the validation rows"),
+        *([Text(f"Shown: one step in {every} of {len(steps)}; --json tells all.")] if every > 1 else []),
         Text("; ".join(f"{share:.1f} % within intervals of {level} %" for level, share in facts["coverage"].items())),
         *(_columns(facts) if facts["columns"] else ()),
         Text("drift: " + ("; ".join(facts["drift"]) or "none")),
