@@ -343,7 +343,10 @@ def rows_known(table: Table, start: str | int | None, horizon: int) -> Index:
     elif start is None:
         known = np.minimum(np.round(table.lengths * (1 - SHARE)).astype(np.int64), table.lengths - horizon)
         if (known < 1).all():
-            raise DataError(f"{table.name} has {table.lengths.max():,} rows, too few to forecast {horizon} of them.")
+            most = table.lengths.max()
+            raise DataError(
+                f"{table.name} has {most:,} row{'' if most == 1 else 's'}, too few to forecast {horizon} of them."
+            )
     else:
         known = np.array(list(_rows_before(table, start)), dtype=np.int64)
     if not ((known > 0) & (known <= table.lengths - horizon)).any():

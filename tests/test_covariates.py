@@ -362,7 +362,7 @@ def test_a_static_covariate_that_is_none_is_refused(shops):
     with pytest.raises(UsageError, match="Name the column of their names with --id"):
         read_training(shops[shops["shop"] == "s0"], DataSpec(static=("kind",), target=("y",)))
     spec = DataSpec(id="shop", target=("y",), static=("sale",))
-    with pytest.raises(DataError, match=r"series 's0': static column 'sale' is not the same in all of its rows"):
+    with pytest.raises(DataError, match=r"series 's0': static column 'sale' is another at 2024-01-03 than before"):
         read_training(shops, spec)
     empty = shops.assign(floor=shops["floor"].where(shops["shop"] != "s3"))
     with pytest.raises(DataError, match=r"series 's3': static column 'floor' is empty in all of its rows"):

@@ -45,8 +45,9 @@ class Covariate:
         categories = sorted(set(_texts(sheet, name)) - {""})
         if len(categories) > MOST_CATEGORIES:
             raise DataError(
-                f"{sheet.name}: column {name!r} has {len(categories):,} different texts, as {short(categories[0])!r}. "
-                f"Of categories there may be {MOST_CATEGORIES}. Leave it out of --{role}, or make them fewer."
+                f"{sheet.name}: column {name!r} has {len(categories):,} different texts, as "
+                f"{short(str(categories[0]))!r}. Of categories there may be {MOST_CATEGORIES}. "
+                f"Leave it out of --{role}, or make them fewer."
             )
         return cls(name, tuple(categories), role)
 

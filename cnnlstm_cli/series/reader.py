@@ -43,6 +43,10 @@ from cnnlstm_cli.series.timecolumn import TimeColumn
 from cnnlstm_cli.series.zone import require_zone
 from cnnlstm_cli.specs import DataSpec
 
+ONE_ID = (
+    "Ids that differ only in the blanks around them are one. Name a column that tells more series apart with --id, or "
+    "take rows of one time together with --doubled mean or sum."
+)
 LAST_TIME = np.datetime64("9000-01-01")  # what is forecast from there may be beyond the year 9999
 Data: TypeAlias = "str | Path | Source | pd.DataFrame"
 
@@ -73,7 +77,7 @@ def read_training(data: Data, spec: DataSpec) -> Table:
     _require_step(spec, time)
     frequency = _given(spec.freq, time) if spec.freq else None
     rows = _rows(sheet, time, targets, covariates, spec.id, spec.agg)
-    frequency = frequency or _find_frequency(sheet, rows, time, spec.doubled)
+    frequency = frequency or _find_frequency(sheet, rows, time, spec)
     if time.zone and frequency.within_a_day:
         time = replace(time, utc=True)
         rows = _rows(sheet, time, targets, covariates, spec.id, spec.agg)
@@ -236,32 +240,35 @@ def _parts(sheet: Sheet, rows: _Rows, id_column: str | None) -> list[tuple[Sheet
     return [(replace(sheet, name=name), block) for name, block in zip(names, blocks, strict=True)]
 
 
-def _ordered(sheet: Sheet, time: TimeColumn, block: Block, doubled: str) -> tuple[Block, list[Mending]]:
+def _ordered(
+    sheet: Sheet, time: TimeColumn, block: Block, doubled: str, id_column: str | None
+) -> tuple[Block, list[Mending]]:
     """`in_order`. Raises DataError when so many times repeat that these must be several series."""
     ordered, mended = in_order(block, doubled)
     again = len(block.times) - len(ordered.times)
     if again * 3 > len(block.times) and doubled == "last":
-        raise DataError(_stacked(sheet, time, again))
+        raise DataError(
+            f"{sheet.name}: {again:,} of {len(block.times):,} rows repeat a time: several series stacked? "
+            + (ONE_ID if id_column else _telling_apart(sheet, time))
+        )
     return ordered, mended
 
 
-def _stacked(sheet: Sheet, time: TimeColumn, doubled: int) -> str:
-    """What to say when times repeat: which column, taken as id, would make them single."""
+def _telling_apart(sheet: Sheet, time: TimeColumn) -> str:
+    """What to do when times repeat: which column, taken as id, would make them single."""
     times = list(time.names)
     for column in sheet.columns:
         few = 3 * sheet.frame[column].nunique() <= len(sheet.frame)
         if few and column not in times and not is_clock(column) and not sheet.frame.duplicated([*times, column]).any():
-            hint = f"If column {column!r} tells the series apart, add --id {column}."
-            break
-    else:
-        hint = "Name the column that tells the series apart with --id, or all time columns with --time."
-    return f"{sheet.name}: {doubled:,} of {len(sheet.frame):,} rows repeat a time: several series stacked? {hint}"
+            return f"If column {column!r} tells the series apart, add --id {column}."
+    return "Name the column that tells the series apart with --id, or all time columns with --time."
 
 
-def _find_frequency(sheet: Sheet, rows: _Rows, time: TimeColumn, doubled: str) -> Frequency:
+def _find_frequency(sheet: Sheet, rows: _Rows, time: TimeColumn, spec: DataSpec) -> Frequency:
     if time.kind == "row":
         return Frequency("1")
-    blocks = [_ordered(sheet, time, block, doubled)[0] for block in _blocks(rows)]
+    parts = _parts(sheet, rows, spec.id)
+    blocks = [_ordered(part, time, block, spec.doubled, spec.id)[0] for part, block in parts]
     starts = np.cumsum([0, *(len(block.times) for block in blocks)])[:-1]
     where = f"{sheet.name}, column {time.names[0]!r}"
     return find_frequency(np.concatenate([block.times for block in blocks]), where, starts)
@@ -309,7 +316,10 @@ def _static(sheet: Sheet, schema: Schema, block: Block) -> NDArray[np.float64]:
     wrong = np.flatnonzero(~some.any(axis=0) | (some & (columns != first)).any(axis=0))
     if len(wrong):
         names = [each.name for each in schema.covariates for _ in range(each.width) if each.role == "static"]
-        why = "is empty in all of its rows" if np.isnan(first[wrong[0]]) else "is not the same in all of its rows"
+        column, why = columns[:, wrong[0]], "is empty in all of its rows"
+        if not np.isnan(first[wrong[0]]):
+            other = int(np.argmax(some[:, wrong[0]] & (column != first[wrong[0]])))
+            why = f"is another at {schema.stamp(block.times[other])} than before"
         raise DataError(
             f"{sheet.name}: static column {names[wrong[0]]!r} {why}. Mend it, or name it with --known or --past."
         )
@@ -338,7 +348,7 @@ def _even(sheet: Sheet, schema: Schema, block: Block, newest: int | None) -> tup
             block, sorted_ = on_the_clock(block, sorted_, schema.time.zone)
         block, sorted_ = resampled(block, sorted_, schema.frequency, schema.agg, schema.time.wall)
     else:
-        block, sorted_ = _ordered(sheet, schema.time, block, schema.doubled)
+        block, sorted_ = _ordered(sheet, schema.time, block, schema.doubled, schema.id)
     block, ahead, ended = observed(block, schema.columns_of("known"))
     if sparse(block):
         first, last = (schema.stamp(time) for time in block.times[[0, -1]])

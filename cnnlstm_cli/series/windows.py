@@ -304,7 +304,7 @@ def _too_few(table: Table, parts: Split, lookback: int, horizon: int) -> str:
     place = int(table.lengths.argmax())
     longest = int(table.lengths[place])
     held = parts.held[table.offsets[place] : table.offsets[place + 1]]
-    newest = int(np.argmin(held[::-1])) or len(held)  # rows of the last block
+    newest = max(int(np.argmin(held[::-1])) or len(held), horizon)  # rows of the last block, if there were enough
     needed = newest + lookback + horizon + FEWEST_WINDOWS - 1
     series = "" if len(table.ids) == 1 else f" in the longest of {len(table.ids)} series"
     if longest >= needed:
@@ -313,7 +313,7 @@ def _too_few(table: Table, parts: Split, lookback: int, horizon: int) -> str:
             "Fill the gaps, or use a shorter --lookback."
         )
     smaller = "smaller --validation, or a " if newest > horizon and 2 * newest > longest else ""
-    least = "at least" if newest == held.sum() else "about"
+    least = "at least" if newest >= held.sum() else "about"
     return (
         f"{table.name} has {longest} rows{series}; a lookback of {lookback} and a horizon of {horizon} need {least} "
         f"{needed} ({newest} of them for validation). Give more rows, or a {smaller}shorter --horizon or --lookback."
