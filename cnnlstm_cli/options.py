@@ -38,7 +38,7 @@ Static: TypeAlias = Annotated[
     typer.Option(metavar="COL", help="Covariate that each series of --id has but one of, as its region; may repeat."),
 ]
 Holidays: TypeAlias = Annotated[
-    str | None, typer.Option(metavar="CC", help="Tell the network the holidays of a country, as DE or US-CA.")
+    str | None, typer.Option(metavar="CC", help="Tell the network the holidays of a country or market, as DE or XNYS.")
 ]
 TimeFormat: TypeAlias = Annotated[
     str | None, typer.Option(metavar="FORMAT", help="How it is written, as %d/%m/%Y. Default: found.")

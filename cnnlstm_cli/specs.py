@@ -57,7 +57,7 @@ class DataSpec:
     known: tuple[str, ...] = option((), "covariates: columns whose rows ahead are known")
     past: tuple[str, ...] = option((), "covariates: columns that are known up to now")
     static: tuple[str, ...] = option((), "covariates: columns that are the same in all rows of a series")
-    holidays: str | None = option(None, "country whose holidays are told: DE, US-CA")
+    holidays: str | None = option(None, "country or market whose holidays are told: DE, US-CA, XNYS")
     id: str | None = option(None, "column that tells many series apart")
     time_format: str | None = option(None, "strptime format of the time column")
     tz: str | None = option(None, "time zone whose clock the stamps follow: Europe/Berlin")

@@ -12,8 +12,8 @@ import pytest
 import cnnlstm_cli as c
 from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.series.covariates import MOST_CATEGORIES, Covariate
-from cnnlstm_cli.series.holidays import holidays
-from cnnlstm_cli.series.reader import read_training
+from cnnlstm_cli.series.holidays import days_of, holidays
+from cnnlstm_cli.series.reader import read_recent, read_training
 from cnnlstm_cli.series.sheet import sheet_from_frame
 from cnnlstm_cli.specs import DataSpec
 from tests.command import called
@@ -253,6 +253,37 @@ def test_the_commands(frame, run, tmp_path):
     facts = json.loads(called("inspect", run.path, "--json").stdout)
     assert set(facts["covariates"]) == {"heat", "sky", "dice"}
     assert "heat" in facts["needs"]["columns"]
+
+
+def closing_prices(last: str = "2024-11-22") -> pd.DataFrame:
+    """A row for each day on which New York's exchange was open."""
+    days = pd.bdate_range("2022-01-03", last)
+    return pd.DataFrame({"day": days[~days.isin(days_of("XNYS", range(2021, 2026)))]}).assign(y=lambda f: f.index % 7.0)
+
+
+def test_a_market_has_no_rows_on_its_holidays_and_no_forecasts():
+    prices = closing_prices()
+    assert pd.Timestamp("2024-07-04") not in set(prices["day"])
+    table = read_training(prices, DataSpec(holidays="XNYS"))
+    assert (table.mended, len(table.times)) == ((), len(prices))
+    assert table.schema.step == "every business day but the holidays of XNYS"
+    ahead = pd.DatetimeIndex(table.schema.frequency.after(table.times[-1], 5))
+    assert list(ahead.strftime("%m-%d")) == ["11-25", "11-26", "11-27", "11-29", "12-02"], "Thanksgiving is left out"
+    assert table.schema.frequency.usual_horizon() == 10
+    recent = read_recent(prices[:-3], table.schema, 30)
+    assert (recent.times == table.times[-33:-3]).all()
+    assert recent.mended == ()
+    holed = read_training(prices.drop(100), DataSpec(holidays="XNYS"))
+    assert holed.mended_counts()["missing rows"] == 1
+
+
+@pytest.mark.parametrize("place", [None, "DE", "XNYS"])
+def test_business_days_are_all_of_them_where_some_holiday_has_a_row(place):
+    prices = closing_prices()
+    more = pd.concat([prices, pd.DataFrame({"day": [pd.Timestamp("2024-07-04")], "y": [1.0]})]).sort_values("day")
+    table = read_training(more.reset_index(drop=True), DataSpec(holidays=place))
+    assert (table.schema.frequency.alias, table.schema.frequency.closed) == ("B", None)
+    assert table.mended_counts()["missing rows"] > 20
 
 
 def test_holidays_are_the_days_themselves_and_those_beside_them():

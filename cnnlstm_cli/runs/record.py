@@ -32,7 +32,7 @@ SCHEMA = {
         "zone": TEXT_OR_NOT,
         "utc": bool,
     },
-    "frequency": {"alias": str, "day": int},
+    "frequency": {"alias": str, "day": int, "closed?": TEXT_OR_NOT},
     "targets": [str],
     "id": TEXT_OR_NOT,
     "covariates": [{"name": str, "categories": [str], "role": frozenset(get_args(Role))}],
@@ -180,7 +180,8 @@ def _schema(facts: Mapping[str, Any]) -> Schema:
     if bool(time["names"]) == (time["kind"] == "row") or (time["kind"] in WRITTEN and form is None):
         raise DataError(f"schema.time is {time}")
     frequency = Frequency(**facts["frequency"])
-    if not frequency.alias or (frequency.dated and frequency.offset.n < 1) or not 1 <= frequency.day <= 31:
+    impossible = frequency.alias != "B" if frequency.closed else frequency.dated and frequency.offset.n < 1
+    if not frequency.alias or impossible or not 1 <= frequency.day <= 31:
         raise DataError(f"schema.frequency is {facts['frequency']}")
     return Schema(
         time=TimeColumn(time["kind"], tuple(time["names"]), form, time["zone"], time["utc"]),

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import DataError, UsageError
+from cnnlstm_cli.series.holidays import YEARS, days_of
 
 DAY = pd.Timedelta(days=1)
 Times = NDArray[Any]  # datetime64[us] or int64, ascending
@@ -32,10 +33,12 @@ class Frequency:
 
     alias  pandas' name for it (h, 15min, D, B, W-SUN, MS, ME, 3MS), or a whole number of steps for integer times
     day    day of the month that months start on here (1 but for stamps like the 15th of every month)
+    closed of business days, whose holidays are none: a country or a market, as `holidays.days_of` takes it
     """
 
     alias: str
     day: int = 1
+    closed: str | None = None
 
     @property
     def dated(self) -> bool:
@@ -46,11 +49,14 @@ class Frequency:
         """In words: hourly, every 15min, 3 steps."""
         if not self.dated:
             return "row by row" if self.alias == "1" else f"every {self.alias}"
-        return WORDS.get(self._family) or WORDS.get(self.alias) or f"every {self.alias}"
+        words = WORDS.get(self._family) or WORDS.get(self.alias) or f"every {self.alias}"
+        return f"{words} but the holidays of {self.closed}" if self.closed else words
 
     @cached_property
     def offset(self) -> pd.offsets.BaseOffset:
         """The pandas offset of a dated step. Raises UsageError for a name pandas does not know."""
+        if self.closed:
+            return pd.offsets.CustomBusinessDay(holidays=list(days_of(self.closed, YEARS)))
         try:
             return pd.tseries.frequencies.to_offset(self.alias)
         except ValueError:

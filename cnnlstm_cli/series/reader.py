@@ -34,6 +34,7 @@ from cnnlstm_cli.series.covariates import Covariate, encoded
 from cnnlstm_cli.series.dialect import Source
 from cnnlstm_cli.series.finding import find_again, find_time, is_clock, text_columns
 from cnnlstm_cli.series.frequency import Frequency, Times, find_frequency, has_weekends
+from cnnlstm_cli.series.holidays import closed
 from cnnlstm_cli.series.numerals import shown
 from cnnlstm_cli.series.resampling import on_the_clock, resampled
 from cnnlstm_cli.series.sheet import CsvReader, Sheet, sheet_from_frame
@@ -78,6 +79,8 @@ def read_training(data: Data, spec: DataSpec) -> Table:
     frequency = _given(spec.freq, time) if spec.freq else None
     rows = _rows(sheet, time, targets, covariates, spec.id, spec.agg)
     frequency = frequency or _find_frequency(sheet, rows, time, spec)
+    if spec.holidays and frequency.alias == "B" and closed(rows.times, spec.holidays):
+        frequency = replace(frequency, closed=spec.holidays)
     if time.zone and frequency.within_a_day:
         time = replace(time, utc=True)
         rows = _rows(sheet, time, targets, covariates, spec.id, spec.agg)
