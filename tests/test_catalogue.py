@@ -24,6 +24,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cnnlstm_cli.series.reader import read_training
+from cnnlstm_cli.specs import DataSpec
 from tests.catalogue import (
     DAYS,
     GOOD,
@@ -112,13 +114,14 @@ def parted(out: bytes, run: str) -> Forecast:
 
 
 def read(data: Path, run: str) -> tuple[dict[str, Any], np.ndarray]:
-    """What inspect says of a file, and the least, mean and greatest value of each column that the run forecasts."""
+    """What inspect says of a file, and the least, mean and greatest number of what is learnt from, the mended too."""
     code, out, err = answered(["inspect", str(data), "--json", *OPTIONS.get(run, ())])
     assert (code, err) == (0, "")
     facts = json.loads(out)
-    columns = {column["name"]: column for column in facts["targets"]}
+    table = read_training(data, DataSpec(id="shop" if run in OPTIONS else None))
+    learnt = table.values[:, [table.schema.targets.index(name) for name in targets(run)]]
     told = {key: facts[key] for key in ("mended", "time", "frequency")} | {"rows": facts["rows"]["used"]}
-    return told, np.array([[columns[name][key] for key in ("least", "mean", "greatest")] for name in targets(run)])
+    return told, np.array([kind(learnt, axis=0) for kind in (np.nanmin, np.nanmean, np.nanmax)])
 
 
 @pytest.mark.parametrize("case", GOOD.values(), ids=list(GOOD))

@@ -26,7 +26,14 @@ def test_limits_are_told() -> None:
     assert not any(line.startswith("limits") for line in progress.plan_lines(task(pd.DataFrame({"y": NOISE[:, 0]}))))
     shops = pd.DataFrame({"shop": ["a"] * 200 + ["b"] * 200, "sold": NOISE[:, 0]})
     shops.loc[200:, "sold"] = -np.maximum(shops["sold"][200:], 0)
-    assert "limits: 1 of 2 series" in progress.plan_lines(task(shops, id="shop"))
+    assert "limits: sold at most 0, 1 of 2 series" in progress.plan_lines(task(shops, id="shop"))
+
+
+def test_limits_of_many_series_are_told_by_the_first() -> None:
+    shops = pd.DataFrame({"shop": np.repeat(["a", "b", "c"], 200), "sold": 3 + np.abs(NOISE[:, 0].repeat(2)[:600])})
+    shops.loc[:199, "sold"] -= 3
+    (told,) = (line for line in progress.plan_lines(task(shops, id="shop")) if line.startswith("limits"))
+    assert told.startswith("limits: 3 of 3 series, as a: sold at least 0")
 
 
 def test_epochs_that_do_not_visit_every_window_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

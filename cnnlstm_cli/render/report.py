@@ -166,9 +166,10 @@ def limited(limits: Facts, series: int) -> str:
 
 
 def _span(low: float | None, high: float | None) -> str:
+    least, most = ("" if end is None else f"{end + 0.0:.6g}" for end in (low, high))  # + 0.0 turns -0.0 into 0.0
     if high is None:
-        return f"at least {low:.6g}"
-    return f"at most {high:.6g}" if low is None else f"{low:.6g} to {high:.6g}"
+        return f"at least {least}"
+    return f"at most {most}" if low is None else f"{least} to {most}"
 
 
 def _score_rows(facts: Facts) -> list[list[Any]]:
