@@ -27,7 +27,7 @@ from cnnlstm_cli.evaluation.scores import Numbers, Scores, score
 from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.origins import Origins, judged_from
 from cnnlstm_cli.series.reader import Data, opened, read_history
-from cnnlstm_cli.series.windows import Index, evenly
+from cnnlstm_cli.series.windows import Index
 
 Facts = dict[str, Any]
 
@@ -35,7 +35,7 @@ BESIDE = 2  # baselines, the best ones, that are shown beside the model
 WORST = 5  # windows
 MOST_PARTS = 10  # series, those with the largest errors
 FEWEST_LAGS = 48
-MOST_COURSE = 300  # points of the whole series, each the mean of its rows
+MOST_COURSE, FEWEST_COURSE = 300, 60  # points of the whole series, each the mean of its rows
 MOST_TAIL = 240  # rows shown before a forecast
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -303,12 +303,18 @@ class Diagnosis:
             )
         return found
 
+    def _rows_a_point(self, rows: int) -> int:
+        """How many of so many rows make a point: of whole seasons where that leaves points enough."""
+        size = -(-rows // MOST_COURSE)
+        whole = [-(-size // season) * season for season in self.run.record.spec.data.season[:1] if size > 1]
+        return next((each for each in whole if rows >= FEWEST_COURSE * each), size)
+
     def _course(self) -> Facts:
         """The first target of the first series judged, from its beginning to its end, and where judging began."""
         table, came = self.done.table, self.done.came
         column, series = int(came.column[0]), int(came.series[0])
         start, end = table.offsets[series : series + 2]
-        edges = np.append(evenly(end - start, MOST_COURSE), end - start) + start
+        edges = np.append(np.arange(start, end, self._rows_a_point(int(end - start))), end)
         parts = [table.values[a:b, column] for a, b in itertools.pairwise(edges)]
         means = [part[~np.isnan(part)].mean() if (~np.isnan(part)).any() else np.nan for part in parts]
         own = (came.series == series) & (came.column == column)

@@ -185,11 +185,12 @@ def losses(rows: Sequence[Facts], name: str, title: str) -> str:
     """Loss by epoch of each network: dashed on the training windows, drawn through on the validation rows."""
 
     def draw(axes: Axes) -> None:
-        for member in dict.fromkeys(row.get("member", 0) for row in rows):
+        for place, member in enumerate(dict.fromkeys(row.get("member", 0) for row in rows)):
+            colour = LINES[place][0] if place < len(LINES) else QUIET
             own = [row for row in rows if row.get("member", 0) == member]
             epochs = [row["epoch"] for row in own]
-            axes.plot(epochs, [row["loss"] for row in own], color=QUIET, linewidth=1.1, linestyle=(0, (3, 2)))
-            axes.plot(epochs, [row["validation"] for row in own], color=MODEL, linewidth=1.8)
+            axes.plot(epochs, [row["loss"] for row in own], color=colour, linewidth=1.0, linestyle=(0, (3, 2)))
+            axes.plot(epochs, [row["validation"] for row in own], color=colour, linewidth=1.8)
         _whole(axes)
 
     return _drawn(draw, name, title, NARROW)

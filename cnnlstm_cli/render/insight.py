@@ -38,8 +38,12 @@ def _member(place: int, count: int, lookback: int, member: Facts) -> Iterator[st
     yield sentences(list(verdicts(lookback, member)))
     curves, name = [], f"network{place}"
     for key, caption, note in (
-        ("rows", "Gradient for the rows", "Of the forecast, for each row of the lookback; the newest row is 1."),
-        ("fed", "Gradient for the steps", "Of the forecast, for what each step of the recurrence is fed."),
+        ("rows", "Gradient for the rows", "Of the forecast, for each row of the lookback; the newest is -1."),
+        (
+            "fed",
+            "Gradient for the steps",
+            "Of the forecast, for what each step of the recurrence is fed; the newest is -1.",
+        ),
     ):
         sizes = member[key]["curve"]
         back = list(range(len(sizes), 0, -1))
@@ -55,7 +59,11 @@ def _member(place: int, count: int, lookback: int, member: Facts) -> Iterator[st
         curves.append(figure(caption, drawn, numbers, {}, note))
     yield grid(*curves)
     shares = [[PART[part], 100 * each["share"], each["size"]] for part, each in member["parts"].items()]
-    yield table("What carries the forecast, on the scale of its window", ["part", "share, %", "mean size"], shares)
+    caption = (
+        "What carries the forecast, on the scale of its window. Size: how far a part alone moves it, on average. "
+        "Share: how much of the forecast's square comes of it, below 0 where it works against the others"
+    )
+    yield table(caption, ["part", "share, %", "mean size"], shares)
     yield folded("Gates, activations and squeeze-excite", _health(member))
 
 

@@ -222,7 +222,7 @@ def worst(known: Known) -> Section | None:
     """The windows with the largest errors, small, side by side."""
     if not (found := known.diagnosis) or not found["worst"]:
         return None
-    unit = "" if found["unit"] == DEVIATIONS else f" {found['unit']}"
+    unit = "deviations" if found["unit"] == DEVIATIONS else found["unit"]
     parts = []
     for place, window in enumerate(found["worst"]):
         title = f"{_of(window, found)}, forecast from {window['origin']}: mean absolute error {number(window['mae'])}"
@@ -230,7 +230,7 @@ def worst(known: Known) -> Section | None:
         rows = list(zip(ahead, window["actual"], window["forecast"], strict=True))
         drawn = figures.forecast(window, f"worst{place}", title, figures.SMALL)
         times = number(window["mae"] / found["scores"]["model"]["mae"], 2)
-        note = f"Off by {number(window['mae'], 3)}{unit} on average, {times} times the usual"
+        note = f"Off by {number(window['mae'], 3)} {unit} on average, {times} times the usual"
         caption = f"{_of(window, found)}, from {window['origin']}" if _several(found) else f"From {window['origin']}"
         parts.append(figure(caption, drawn, table(title, ["time", "came", "forecast"], rows, shown=False), note=note))
     legend = figure("The largest errors that do not overlap", "", legend=WINDOW)
@@ -266,8 +266,10 @@ def training(known: Known) -> Section:
     title = f"Loss by epoch: at best {number(best['validation'])} on the validation rows, in epoch {best['epoch']:.0f}"
     cells = [[f"{row.get('member', 0) + 1:.0f}", f"{row['epoch']:.0f}", row["loss"], row["validation"]] for row in rows]
     numbers = table(title, ["network", "epoch", "training", "validation"], cells)
-    legend = {"on the validation rows": "model", "on the training windows": "dashed"}
-    note = f"Of each network; {averaged(run)} in what is published."
+    networks = [member for member in range(len(run["members"])) if any(row.get("member", 0) == member for row in rows)]
+    legend = {f"network {k + 1}": role for k, role in zip(networks, ROLES, strict=False)}
+    legend |= {"the same on the training windows": "dashed"}
+    note = f"On the validation rows, network by network; {averaged(run)} in what is published."
     parts = [figure("Loss by epoch", figures.losses(rows, "losses", title), numbers, legend, note)]
     history = [entry for entry in run["history"] if entry["mae"] is not None]
     if len(history) > 1:
@@ -289,6 +291,7 @@ def data(known: Known) -> Section:
         "rows": f"{rows['used']:,} ({rows['training']:,} training, {rows['validation']:,} validation)",
         "series": f"{run['data']['series']:,}, by {run['id']}" if run["id"] else None,
         "step, seasons": f"{Frequency(run['frequency'])}; {', '.join(map(str, run['season'])) or 'no season'}",
+        "covariates": ", ".join(run["covariates"]) or None,
         "mended": "; ".join(f"{count:,} {what}" for what, count in run["mended"].items()),
         "left out": ", ".join(f"{name} ({why})" for name, why in run["left_out"].items()),
         "limits of forecasts": limited(run["limits"], run["data"]["series"]),
