@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import itertools
-import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from cnnlstm_cli.candidate import Watcher
-from cnnlstm_cli.config import Options, spec_from
+from cnnlstm_cli.cluster import Where, carried_out
+from cnnlstm_cli.config import Options, Spec, spec_from
 from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.evaluation.baselines import naive_name
+from cnnlstm_cli.evaluation.cuts import borders as borders_of
+from cnnlstm_cli.evaluation.cuts import rows_known
 from cnnlstm_cli.evaluation.judge import Judge
 from cnnlstm_cli.evaluation.scores import NONE, Actuals, By, Numbers, Pairs, Scores, score, score_by
 from cnnlstm_cli.forecast import Run, rounded
@@ -32,13 +34,10 @@ from cnnlstm_cli.training import train_task
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-SHARE = 0.2  # of the rows, at the end, unless told otherwise
 FOLDS = 4
 MOST_STRIDE = 10**12
 DEVIATIONS = "standard deviations of the rows trained on"
 SEEN = "the run was trained, and its epoch chosen, on rows up to"
-ISO = re.compile(r"\d{4}-\d{2}(-\d{2}.*)?")
-WHOLE = re.compile(r"-?[0-9]{1,12}")
 
 
 @dataclass(frozen=True)
@@ -149,6 +148,7 @@ def backtest(
     preset: str | None = None,
     settings: Mapping[str, Any] | None = None,
     watcher: Watcher | None = None,
+    cluster: Where | None = None,
     **options: Unpack[Options],
 ) -> Backtest:
     """Forecast at every `stride`-th row from `start` on as if nothing after it were known, and score the forecasts.
@@ -157,19 +157,21 @@ def backtest(
             parts of the origins (4 unless told otherwise), with the options of `train`
     start   the first origin: a stamp that is the last known, or how many rows of each series are known before the
             first forecast (negative: counted from its end). Default: four fifths of the rows
+    cluster where the folds are trained, several at a time: see `cluster.carried_out`. Default: here, one by one
 
-    Raises UsageError, InputError or DataError; nothing is written.
+    Raises UsageError, InputError or DataError, with a cluster also BusyError; nothing is written.
     """
     stride = min(stride, MOST_STRIDE)
     if stride < 1 or (folds is not None and folds < 1):
         raise UsageError("--stride and --folds must be 1 or more.")
     if run is None:
-        return _refitted(
-            data, start, stride, folds or FOLDS, watcher, spec_from(options, settings, preset or "default")
-        )
+        spec = spec_from(options, settings, preset or "default")
+        return _refitted(data, start, stride, folds or FOLDS, watcher or Watcher(), spec, cluster)
     strict = options.pop("strict", False)
-    if options or settings or preset or folds:
-        raise UsageError("with --run the published model is used as it is: options of train, and --folds, go without.")
+    if options or settings or preset or folds or cluster:
+        raise UsageError(
+            "with --run the published model is used as it is: options of train, --folds and --cluster go without."
+        )
     return _published(data, Run.open(run), start, stride, strict)
 
 
@@ -191,8 +193,40 @@ def _published(data: Data, run: Run, start: str | int | None, stride: int, stric
     return _gathered(table, [trial], lookback, notes)
 
 
+@dataclass(frozen=True)
+class _Folds:
+    """What all folds of a backtest share: the rows, how many of each series are known at first, and the options."""
+
+    table: Table
+    known: Index
+    spec: Spec
+    stride: int
+
+
+Fold: TypeAlias = "tuple[Index, Index]"  # rows of each series known to its training, and to that of the next
+
+
+def _fold(all_folds: _Folds, fold: Fold, watcher: Watcher | None = None) -> tuple[_Trial, list[str]]:
+    """Train on what was known before a fold, and forecast at its origins; what was left out, in words."""
+    first, end = fold
+    past = all_folds.table.until(first)
+    task = lay_windows(past, *settle(past, all_folds.spec))
+    with tempfile.TemporaryDirectory() as folder:
+        run = train_task(task, RunDirectory(Path(folder, "run")), watcher or Watcher())
+        ends = end + run.record.horizon - 1
+        part = _Part(all_folds.table, all_folds.known, past, ends, task.scalers, task.spec.data.season)
+        trial = part.trial(run, all_folds.stride)
+    return trial, _left_out(trial, part, all_folds.stride)
+
+
 def _refitted(
-    data: Data, start: str | int | None, stride: int, folds: int, watcher: Watcher | None, spec: Any
+    data: Data,
+    start: str | int | None,
+    stride: int,
+    folds: int,
+    watcher: Watcher,
+    spec: Spec,
+    cluster: Where | None,
 ) -> Backtest:
     table = read_training(data, spec.data)
     horizon = spec.data.horizon or settle(table, spec)[0].data.settled_horizon
@@ -201,17 +235,17 @@ def _refitted(
     origins = table.lengths - horizon + 1 - known  # of each series
     stride = min(stride, int(origins.max()))
     wanted, folds = folds, min(folds, max(1, int(origins.max()) // stride))
-    borders = [known, *_borders(table, known, known + origins, folds), known + origins]
-    trials, notes = [], [] if folds == wanted else [f"{folds} folds instead of {wanted}: there are no more origins"]
-    for first, end in itertools.pairwise(borders):
-        past = table.until(first)
-        task = lay_windows(past, *settle(past, settled))
-        with tempfile.TemporaryDirectory() as folder:
-            run = train_task(task, RunDirectory(Path(folder, "run")), watcher or Watcher())
-            part = _Part(table, known, past, end + horizon - 1, task.scalers, task.spec.data.season)
-            trials.append(part.trial(run, stride))
-        notes += _left_out(trials[-1], part, stride)
-    return _gathered(table, trials, settled.data.settled_lookback, notes)
+    borders = [known, *borders_of(table, known, known + origins, folds), known + origins]
+    notes = [] if folds == wanted else [f"{folds} folds instead of {wanted}: there are no more origins"]
+    if cluster is None:
+        shared, pieces = _Folds(table, known, settled, stride), itertools.pairwise(borders)
+        done = [_fold(shared, each, watcher) for each in pieces]
+    else:  # where one training is at each core, its networks take turns
+        alone = replace(settled, train=replace(settled.train, jobs=1))
+        shared, pieces = _Folds(table, known, alone, stride), itertools.pairwise(borders)
+        done = carried_out(_fold, shared, list(pieces), cluster, watcher.stands)
+    trials = [trial for trial, _ in done]
+    return _gathered(table, trials, settled.data.settled_lookback, [*notes, *itertools.chain(*(n for _, n in done))])
 
 
 @dataclass(frozen=True)
@@ -309,89 +343,3 @@ def _gathered(table: Table, trials: Sequence[_Trial], lookback: int, notes: list
         lookback=lookback,
         notes=tuple(dict.fromkeys(notes)),
     )
-
-
-def _share_a_clock(table: Table) -> bool:
-    """Whether the series are to be cut at moments: at rows, one would be forecast by what came later in another."""
-    return table.schema.time.dated and len(table.ids) > 1
-
-
-def _borders(table: Table, known: Index, end: Index, folds: int) -> Iterator[Index]:
-    """Rows of each series known at the start of every fold but the first: equal parts of `known` .. `end`."""
-    if not _share_a_clock(table):
-        yield from (known + (end - known) * number // folds for number in range(1, folds))
-        return
-    spans = list(zip(table.offsets, known, end, strict=False))
-    moments = np.unique(
-        np.concatenate([table.times[offset + first - 1 : offset + last - 1] for offset, first, last in spans])
-    )
-    for number in range(1, folds):
-        cut = moments[len(moments) * number // folds]
-        rows = [int(np.searchsorted(table.times[a:b], cut)) + 1 for a, b in itertools.pairwise(table.offsets)]
-        yield np.clip(rows, known, np.maximum(known, end)).astype(np.int64)
-
-
-def rows_known(table: Table, start: str | int | None, horizon: int) -> Index:
-    """Rows known before the first forecast, of each series, at least 1.
-
-    Raises UsageError when none is left to forecast, or DataError when there are too few rows anyway.
-    """
-    if start is None and _share_a_clock(table):
-        moment = np.sort(table.times)[round(len(table.times) * (1 - SHARE)) - 1]
-        latest = max(table.times[end - horizon - 1] for end in table.offsets[1:][table.lengths > horizon])
-        known = np.array(list(_rows_until(table, min(moment, latest))), dtype=np.int64)
-    elif start is None:
-        known = np.minimum(np.round(table.lengths * (1 - SHARE)).astype(np.int64), table.lengths - horizon)
-        if (known < 1).all():
-            most = table.lengths.max()
-            raise DataError(
-                f"{table.name} has {most:,} row{'' if most == 1 else 's'}, too few to forecast {horizon} of them."
-            )
-    else:
-        known = np.array(list(_rows_before(table, start)), dtype=np.int64)
-    if not ((known > 0) & (known <= table.lengths - horizon)).any():
-        raise UsageError(
-            f"--from {start} leaves no origin: of {table.lengths.max():,} rows at least one must be known before it "
-            f"and {horizon} (the horizon) come after."
-        )
-    clipped: Index = np.clip(known, 1, table.lengths)
-    return clipped
-
-
-def _rows_before(table: Table, start: str | int) -> Iterator[int]:
-    """How many rows of each series are known at `start`: a number, a stamp as the data writes it, or an ISO one."""
-    text = str(start).strip()
-    if WHOLE.fullmatch(text):
-        yield from (int(text) if int(text) >= 0 else int(rows) + int(text) for rows in table.lengths)
-        return
-    moment = _moment(table, text)
-    if moment is None:
-        raise UsageError(
-            f"--from {start}: neither a stamp nor a number of rows. Write one of the data's, 2012-07-01 00:00, or 8640."
-        )
-    yield from _rows_until(table, moment)
-
-
-def _rows_until(table: Table, moment: Any) -> Iterator[int]:
-    """How many rows of each series are known at a moment."""
-    for first, end in zip(table.offsets, table.offsets[1:], strict=False):
-        yield int(np.searchsorted(table.times[first:end], moment, side="right"))
-
-
-def _moment(table: Table, text: str) -> Any:
-    """The time that a text means; None where it means none."""
-    if not table.schema.time.dated:
-        return None
-    written = table.schema.time.write(table.times)
-    for place, cells in enumerate(zip(*written.values(), strict=True)):
-        if " ".join(cells) == text:
-            return table.times[place]
-    if not ISO.fullmatch(text):
-        return None
-    try:
-        stamp = pd.Timestamp(text)
-    except ValueError:
-        return None
-    if stamp.tz is not None:
-        return np.datetime64(stamp.tz_convert(None), "us")
-    return table.schema.time.moment(np.datetime64(stamp, "us"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import importlib.metadata
 import io
 import platform
 import shlex
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlstm_cli import __version__, bands
+from cnnlstm_cli import bands
 from cnnlstm_cli.errors import DataError, needing
 from cnnlstm_cli.evaluation import ridge
 from cnnlstm_cli.evaluation.conformal import FEW, Intervals, difficulty_of
@@ -30,6 +29,7 @@ from cnnlstm_cli.evaluation.paths import whole_windows
 from cnnlstm_cli.evaluation.quantiles import to_dict
 from cnnlstm_cli.evaluation.scores import Numbers, score, score_by
 from cnnlstm_cli.forecast import QUANTILES, Run
+from cnnlstm_cli.machine import packages
 from cnnlstm_cli.planning import Task
 from cnnlstm_cli.runs.atomic import writing_to
 from cnnlstm_cli.runs.published import content
@@ -39,10 +39,10 @@ from cnnlstm_cli.specs import REGULARISED, ModelSpec
 from cnnlstm_cli.worth import worth
 
 if TYPE_CHECKING:
+    from cnnlstm_cli.cluster import Standing
     from cnnlstm_cli.network.checkpoint import Epoch
     from cnnlstm_cli.network.race import Member, Race
 
-PACKAGES = ("keras", "numpy", "onnx", "onnxruntime", "pandas", "tensorflow", "tf2onnx")
 CHECKED = 256  # validation windows that a version forecasts before it is published
 LOCAL: dict[str, Any] = {"network": "", "stretches": {}}  # no quantiles
 WORSE, SLACK = 2.0, 0.1  # times the error of before, and deviations beside, at which something went wrong
@@ -69,6 +69,9 @@ class Watcher:
     def keep_interrupted(self) -> bool:
         """Ctrl-C came: whether to publish the best weights so far."""
         return False
+
+    def stands(self, standing: Standing) -> None:
+        """How far trainings in other processes are."""
 
 
 @dataclass(frozen=True)
@@ -357,12 +360,6 @@ def _check(candidate: Candidate, folder: Path) -> None:
             f"the network trained anew on all rows forecasts worse than before, with an error of {errors[1]:.4g} "
             f"deviations, not {errors[0]:.4g}. It was not published. Try another --seed, or --set train.refit=false."
         )
-
-
-def packages() -> dict[str, str]:
-    """What a training is made with, {package: version}. Raises UsageError where one of them is not installed."""
-    with needing("training"):
-        return {"cnnlstm": __version__, **{name: importlib.metadata.version(name) for name in PACKAGES}}
 
 
 def _member_facts(member: Member) -> dict[str, Any]:

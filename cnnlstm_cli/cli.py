@@ -178,7 +178,7 @@ def predict(
 
 
 @app.command()
-@opt.taking(opt.of_data, opt.of_training, after="forecasts")
+@opt.taking(opt.of_data, opt.of_training, after="cluster")
 def backtest(
     data: opt.Data,
     run: Annotated[
@@ -200,6 +200,7 @@ def backtest(
         Literal["target", "id", "step"] | None, typer.Option(help="Scores of each, not of all together.")
     ] = None,
     forecasts: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every forecast there, as CSV.")] = None,
+    cluster: opt.Cluster = None,
     json: opt.Json = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
@@ -231,6 +232,7 @@ def backtest(
             preset=given["preset"],
             settings=settings_from(given["set_"] or (), given["config"]),
             watcher=watcher,
+            cluster=cluster,
             **opt.named(given),
         )
     messages.say(*([] if run is None else done.table.notes()), *done.notes)

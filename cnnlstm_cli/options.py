@@ -92,6 +92,10 @@ Set: TypeAlias = Annotated[
 Config: TypeAlias = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Settings in TOML: tables data, model, train.")
 ]
+Cluster: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="WHERE", help="Train several at a time: local, in processes here, or tcp://host:8786 (Dask)."),
+]
 Quiet: TypeAlias = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]
 Verbose: TypeAlias = Annotated[bool, typer.Option("-v", "--verbose", help="Say more: a line an epoch.")]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]

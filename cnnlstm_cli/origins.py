@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnlstm_cli.backtesting import rows_known
+from cnnlstm_cli.evaluation.cuts import rows_known
 from cnnlstm_cli.evaluation.residuals import coprime_stride
 from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.series.table import Table

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlstm_cli.candidate import Begun, Watcher, compete, packages, write
+from cnnlstm_cli.candidate import Begun, Watcher, compete, write
 from cnnlstm_cli.config import Options, Spec, spec_from
 from cnnlstm_cli.errors import DataError, InputError, UsageError
 from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.gate import decide, require_comparable
+from cnnlstm_cli.machine import packages
 from cnnlstm_cli.planning import Task, prepare
 from cnnlstm_cli.runs.directory import KEEP, RunDirectory
 from cnnlstm_cli.runs.record import Record

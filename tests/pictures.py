@@ -82,7 +82,7 @@ def main() -> None:
         Path(folder, "until_november.csv").write_text(whole[: 1 + whole.rindex("\n", 0, december)])
 
         def run(*arguments: str) -> None:
-            subprocess.run([*CNNLSTM, *arguments], check=True, cwd=folder)
+            subprocess.run([*CNNLSTM, *arguments], check=True, cwd=folder, stdout=subprocess.DEVNULL)
 
         run("train", "until_november.csv", "--target", "cnt", "--run", "bike", "-q")
         run("inspect", "bike", "--data", "bike_hour.csv", "--gradients", "--html", "bike.html")

@@ -34,8 +34,8 @@ FLOORS = [
     {"planning", "forecast", "reasons"},
     {"network", "runs", "evaluation"},
     {"series"},
-    {"config"},
-    {"specs"},
+    {"config", "cluster"},
+    {"specs", "machine"},
     {"errors"},
 ]
 TENSORFLOW = {"tensorflow", "keras", "tf2onnx", "onnx"}

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import random
+import threading
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
+from keras.src.random import seed_generator
 from numpy.typing import NDArray
 
 from cnnlstm_cli.network import blocks
 from cnnlstm_cli.specs import ModelSpec
+
+_alone = threading.Lock()  # one network is built at a time
 
 
 def build(
@@ -19,12 +25,30 @@ def build(
 
     With a `calendar` of so many numbers K, the last of them `covariates`, the network has a second input, (B, H, K).
     `spec.kernel` must be a number; it is cut to the lookback. What `spec` leaves to a race is as its first candidate
-    has it. `seed` fixes the first weights
-    and every dropout mask after them. Keras draws both from the process's global generators, so those of Python, NumPy
-    and TensorFlow are set as well.
+    has it. `seed` fixes the first weights and every dropout mask after them.
     """
-    keras.utils.set_random_seed(seed)
-    spec = spec.candidates()[0]
+    with _drawn_from(seed):
+        return _laid(spec.candidates()[0], lookback, horizon, channels, calendar, covariates)
+
+
+@contextlib.contextmanager
+def _drawn_from(seed: int) -> Iterator[None]:
+    """In here Keras takes each layer's seed from a generator of our own.
+
+    Else it does from Python's `random`, which is the whole process's: another thread that draws from it, as those of a
+    Dask worker do, would change the weights.
+    """
+    with _alone:
+        shared = seed_generator.python_random
+        seed_generator.python_random = random.Random(seed)  # noqa: S311 - not to keep a secret
+        try:
+            yield
+        finally:
+            seed_generator.python_random = shared
+
+
+def _laid(spec: ModelSpec, lookback: int, horizon: int, channels: int, calendar: int, covariates: int) -> keras.Model:
+    """The blocks of a settled specification in their order."""
     rows = blocks.lookback_input(lookback, channels)
     normalised, zero, unit = blocks.normalise(rows, spec)
     x = normalised

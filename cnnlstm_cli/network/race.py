@@ -7,7 +7,6 @@ beside it.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
@@ -21,6 +20,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnlstm_cli.machine import cores
 from cnnlstm_cli.network.build import linear_network, start_linear
 from cnnlstm_cli.network.checkpoint import Epoch
 from cnnlstm_cli.network.choose import chosen
@@ -277,8 +277,3 @@ def _averaged(trained: Sequence[Member], windows: Windows, linear: Linear) -> Ra
     kept = [member for place, member in enumerate(trained) if place in places]
     average: NDArray[np.float32] = np.mean([forecasts[place] for place in places], axis=0, dtype=np.float32)
     return Race(trained, kept, len(trained) in places, average)
-
-
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

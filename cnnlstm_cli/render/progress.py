@@ -18,6 +18,7 @@ from cnnlstm_cli.render.report import limited
 from cnnlstm_cli.specs import WINDOWS_AN_EPOCH
 
 if TYPE_CHECKING:
+    from cnnlstm_cli.cluster import Standing
     from cnnlstm_cli.network.checkpoint import Epoch
 
 
@@ -31,7 +32,7 @@ class TerminalWatcher(Watcher):
         self._once = once
         self._trainings = 0
         self._baseline = ""
-        self._seen = 0
+        self._seen = self._killed = 0
         self._stage = ""
         console = Console(stderr=True)
         # `disable` keeps even the cursor's control codes out of a file, and blank lines off a dumb terminal
@@ -91,6 +92,18 @@ class TerminalWatcher(Watcher):
         """The bar begins again."""
         self._seen, self._stage = 0, "all rows, "
         self._progress.update(self._bar, completed=0, epoch="all rows", losses="")
+
+    def stands(self, standing: Standing) -> None:
+        """A bar over all trainings; the first time it says how many there are, and in a log each one that is done."""
+        if not standing.done and not standing.killed:
+            self._messages.say(f"{standing.total} trainings, {standing.at_once} at a time")
+        if standing.killed > self._killed:
+            self._killed = standing.killed
+            self._messages.say("a process was killed: what it was at is done again")
+        told = f"{standing.done} done, {min(standing.at_once, standing.total - standing.done)} running"
+        self._messages.detail(f"trainings: {told}, of {standing.total}")
+        self._progress.update(self._bar, completed=standing.done, total=standing.total, epoch="trainings", losses=told)
+        self._progress.start()
 
     def keep_interrupted(self) -> bool:
         """With --keep-interrupted, or when the user on the terminal says y."""

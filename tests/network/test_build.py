@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -130,6 +132,28 @@ def test_the_kernel_is_cut_to_the_lookback() -> None:
 def test_a_kernel_left_open_is_refused() -> None:
     with pytest.raises(ValueError, match=r"model\.kernel"):
         build(ModelSpec(), 5, 2, 1, seed=0)
+
+
+def test_who_else_draws_at_random_changes_no_weight_and_is_not_disturbed(small: Make) -> None:
+    """Python's generator is that of all threads of a process, and of the user's own program."""
+    expected, done = small(seed=3).get_weights(), threading.Event()
+
+    def draw() -> None:
+        while not done.is_set():
+            random.random()  # noqa: S311
+
+    drawing = threading.Thread(target=draw)
+    drawing.start()
+    try:
+        for _ in range(3):
+            assert all(np.array_equal(a, b) for a, b in zip(expected, small(seed=3).get_weights(), strict=True))
+    finally:
+        done.set()
+        drawing.join()
+    random.seed(7)
+    state = random.getstate()
+    small(seed=3)
+    assert random.getstate() == state
 
 
 def test_the_seed_fixes_the_first_weights(small: Make) -> None:

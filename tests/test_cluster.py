@@ -1,0 +1,164 @@
+"""The same work in other processes: the same numbers, and none of it lost when a process is killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cnnlstm_cli as c
+from cnnlstm_cli import cluster, machine
+from cnnlstm_cli.candidate import Watcher
+from cnnlstm_cli.cluster import Standing, carried_out, processes
+from cnnlstm_cli.errors import BusyError, DataError, UsageError
+from tests import SAMPLES
+from tests.command import called
+
+AIR = SAMPLES / "air_passengers.csv"
+SMALL = {"train": {"epochs": 2, "members": 1, "linear": False, "refit": False}, "model": {"filters": 4, "units": 4}}
+DASK = [sys.executable, "-W", "ignore", "-m", "dask"]
+
+
+class Follower(Watcher):
+    """Remembers how far the work was, and does something once some of it is done."""
+
+    def __init__(self, at: int = 0, act=lambda: None) -> None:
+        self.told: list[Standing] = []
+        self.at, self.act = at, act
+
+    def stands(self, standing: Standing) -> None:
+        self.told.append(standing)
+        if standing.done == self.at:
+            self.act()
+
+
+def squared(shared: int, piece: int) -> tuple[int, int]:
+    time.sleep(0.01 * (5 - piece % 5))  # the later of five is the earlier done
+    return shared + piece**2, os.getpid()
+
+
+def killed_once(folder: Path, piece: int) -> int:
+    if piece == 2:
+        with contextlib.suppress(FileExistsError):
+            (folder / "killed").touch(exist_ok=False)
+            os.kill(os.getpid(), signal.SIGKILL)
+    return piece
+
+
+def killed_always(_: None, __: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def refused(_: None, piece: int) -> None:
+    if piece == 1:
+        raise DataError("row 7 is none")
+    time.sleep(60)
+
+
+def test_pieces_come_in_their_order_from_other_processes():
+    follower = Follower()
+    found = carried_out(squared, 100, range(10), "local", follower.stands)
+    assert [value for value, _ in found] == [100 + k**2 for k in range(10)]
+    assert os.getpid() not in {process for _, process in found}
+    assert [standing.done for standing in follower.told] == list(range(11))
+    assert {standing.total for standing in follower.told} == {10}
+
+
+def test_what_a_killed_process_was_at_is_done_again(tmp_path):
+    follower = Follower()
+    assert carried_out(killed_once, tmp_path, range(5), "local", follower.stands) == list(range(5))
+    assert follower.told[-1].killed == 1
+    assert follower.told[-1].done == 5
+
+
+def test_processes_that_are_always_killed_are_given_up():
+    with pytest.raises(BusyError, match=r"processes were killed 3 times, for want of memory perhaps: about 0\.9 GiB"):
+        carried_out(killed_always, None, range(2), "local", lambda _: None)
+
+
+def test_a_mistake_in_one_piece_ends_all_of_them():
+    begun = time.monotonic()
+    with pytest.raises(DataError, match="row 7 is none"):
+        carried_out(refused, None, range(6), "local", lambda _: None)
+    assert time.monotonic() - begun < 30, "the others were not waited for"
+
+
+def test_no_more_processes_than_cores_pieces_and_memory_allow(monkeypatch):
+    monkeypatch.setattr(cluster, "cores", lambda: 8)
+    monkeypatch.setattr(cluster, "memory", lambda: 4 * 2**30)
+    assert processes(20, 0) == 4
+    assert processes(3, 0) == 3
+    assert processes(20, 2**30) == 1, "one there is at least"
+    monkeypatch.setattr(cluster, "memory", lambda: None)
+    assert processes(20, 2**40) == 8
+    assert machine.memory() is None or machine.memory() > 2**20
+
+
+def test_a_place_that_is_none_is_refused(air, monkeypatch):
+    monkeypatch.setattr(cluster, "PATIENCE", 1)
+    assert called("backtest", AIR, "--cluster", "here").returncode == 2
+    done = called("backtest", AIR, "--cluster", "tcp://127.0.0.1:9")
+    assert (done.returncode, done.stdout) == (75, "")
+    assert "no scheduler answers" in done.stderr
+    with pytest.raises(UsageError, match="with --run"):
+        c.backtest(AIR, air, cluster="local")
+
+
+@contextlib.contextmanager
+def dask(workers: int) -> Iterator[tuple[str, list[subprocess.Popen[str]]]]:
+    """A scheduler and workers as a user would start them, on loopback alone."""
+    with contextlib.ExitStack() as running:
+
+        def start(*arguments: str) -> subprocess.Popen[str]:
+            command = [*DASK, *arguments, "--host", "127.0.0.1", "--no-dashboard"]
+            made = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            running.enter_context(made)  # which waits for it, and closes its pipe
+            running.callback(made.terminate)
+            return made
+
+        scheduler = start("scheduler", "--port", "0")
+        address = next(found[0] for line in scheduler.stderr if (found := re.search(r"tcp://127\.0\.0\.1:\d+", line)))
+        started = [start("worker", address, "--nthreads", "1") for _ in range(workers)]
+        for each in (scheduler, *started):
+            threading.Thread(target=each.stderr.read, daemon=True).start()  # or it waits once its pipe is full
+        yield address, started
+
+
+def children(process: subprocess.Popen[str]) -> list[int]:
+    """Those that compute: a worker of Dask's is a process that a nanny watches."""
+    listed = subprocess.run(
+        ["ps", "--ppid", str(process.pid), "-o", "pid="], capture_output=True, text=True, check=True
+    )
+    return [int(number) for number in listed.stdout.split()]
+
+
+@pytest.mark.slow
+def test_a_backtest_is_the_same_to_the_bit_here_in_processes_and_on_a_cluster_whose_worker_is_killed():
+    options = {"folds": 3, "lookback": 14, "settings": SMALL}
+    here = c.backtest(AIR, **options)
+    local = c.backtest(AIR, cluster="local", **options)
+    with dask(workers=2) as (address, workers):
+
+        def kill() -> None:
+            for number in children(workers[0]):
+                os.kill(number, signal.SIGKILL)
+
+        follower = Follower(at=1, act=kill)
+        spread = c.backtest(AIR, cluster=address, watcher=follower, **options)
+    assert follower.told[-1].done == 3
+    for other in (local, spread):
+        assert other.notes == here.notes
+        for name, forecast in here.forecasts.items():
+            np.testing.assert_array_equal(other.forecasts[name], forecast, err_msg=name)
+        for level, pair in here.ends["model"].items():
+            np.testing.assert_array_equal(other.ends["model"][level], pair)
