@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import os
 import signal
@@ -15,7 +16,7 @@ from typing import Any
 import typer
 
 from cnnlstm_cli.cli import app
-from cnnlstm_cli.errors import BUG, INTERRUPTED, CnnlstmError
+from cnnlstm_cli.errors import BUG, INTERRUPTED, CnnlstmError, InputError
 from cnnlstm_cli.render.messages import complain
 
 GRACE = 4.0  # seconds from SIGTERM to the end
@@ -31,6 +32,11 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except typer.TyperException as error:
         return _usage(error)
+    except OSError as error:
+        if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
+            return _bug(error, "--debug" in arguments)
+        complain("error", f"{str(error.filename)[:100]}: {error.strerror}. Give another path.")
+        return InputError.exit_code
     except Exception as error:  # noqa: BLE001 - the last resort, so that no user meets a traceback
         return _bug(error, "--debug" in arguments)
     if code == INTERRUPTED:

@@ -200,10 +200,11 @@ class Run:
         notes: list[str] = []
         if drop_ended:
             table, times, notes = _without_ended(table, times)
-        known, mended = known_ahead(table, times, steps, hold=hold_known, scaler=self.record.outer)
+        known, mended, far = known_ahead(table, times, steps, hold=hold_known, scaler=self.record.outer)
         table = replace(table, mended=(*table.mended, *mended))
         if strict:
             table.refuse_mended()
+        notes += far
         scaled, fitted, unknown = self._lookbacks(table)
         told = self._told(table, np.stack(times), known)
         ahead = self._ahead(scaled, told)[:, :steps].astype(np.float64)

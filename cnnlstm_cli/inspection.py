@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Facts = dict[str, Any]
 Arrays = dict[str, np.ndarray[Any, Any]]
 
+LARGEST_LOSS = 1e30  # in deviations; nan is none either
 BULKY = ("validation", "asked", "seen", "error_by_step", "intervals")  # told otherwise, or of use to a program alone
 
 
@@ -235,6 +236,7 @@ def _losses(path: Path) -> list[Facts]:
             epochs = [{key: float(cell) for key, cell in row.items()} for row in csv.DictReader(file)]
     except (OSError, ValueError, TypeError):
         epochs = []
-    if not epochs or not {"loss", "validation"} <= epochs[0].keys():
+    whole = all(abs(cell) < LARGEST_LOSS for row in epochs for cell in row.values())
+    if not (epochs and whole and {"epoch", "loss", "validation"} <= epochs[0].keys()):
         raise DataError(f"{path} is damaged or missing. Train again.")
     return epochs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -60,7 +61,7 @@ def refuse_at_odds(kind: Kind, path: str | None, own: Mapping[str, Any], options
     named = [str(own[kind]) for kind in FILES if kind in own]
     if "-" in named and (json or named.count("-") > 1):
         raise UsageError("one thing at a time goes to standard output. Name a file for the other.")
-    if len({Path(name).resolve() for name in named}) < len(named):
+    if len({os.path.realpath(name) for name in named}) < len(named):
         raise UsageError("two of --html, --card and --npz name the same file.")
 
 
@@ -74,6 +75,7 @@ def look(
             refuse_to_write(file, data or path, Path(path))
     facts, arrays = inspection.looked(path, data, gradients or "npz" in wanted, options)
     contents = [(made(kind, facts, arrays), file) for kind, file in wanted.items()]
+    contents.sort(key=lambda each: each[1].is_file() or not each[1].exists())  # what can be refused half-way goes first
     for content, file in contents:
         write_answer(content, file)
         if str(file) != "-":

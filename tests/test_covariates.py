@@ -146,6 +146,19 @@ def test_what_is_done_to_rows_ahead_is_told(frame, run):
         run.forecast(part, horizon=2)
 
 
+def test_where_there_is_nothing_to_hold_on_to_that_is_said(frame, run):
+    empty = ahead(frame, 620, 0).assign(heat=lambda f: f["heat"].where(f.index < 540))
+    told = run.forecast(empty, hold_known=True).table.notes()
+    assert any(
+        "6 missing known values ahead, with none in the newest 48 rows, taken as the mean" in note for note in told
+    )
+    assert any("12 missing known values ahead, the last before them held on" in note for note in told)
+    whole = ahead(frame, 620)
+    hot = whole.assign(heat=whole["heat"].where(whole.index != 622, 15 + 5 * 12.0))
+    made = run.forecast(hot, strict=True)
+    assert made.notes == ("1 values of 'heat' ahead are over 5 deviations from its mean in training, and taken as 5",)
+
+
 def test_a_number_beyond_computing_is_refused_with_its_place(frame, run, tmp_path):
     wild = ahead(frame, 620)
     wild.loc[622, "heat"] = 1e300
@@ -275,6 +288,26 @@ def test_a_market_has_no_rows_on_its_holidays_and_no_forecasts():
     assert recent.mended == ()
     holed = read_training(prices.drop(100), DataSpec(holidays="XNYS"))
     assert holed.mended_counts()["missing rows"] == 1
+
+
+def test_a_row_on_a_holiday_is_named_where_the_run_has_none():
+    prices = closing_prices()
+    table = read_training(prices, DataSpec(holidays="XNYS"))
+    one = pd.DataFrame({"day": [pd.Timestamp("2024-11-28")], "y": [1.0]})
+    later = pd.DataFrame({"day": pd.to_datetime(["2024-11-25", "2024-11-26", "2024-11-27", "2024-11-29"]), "y": 2.0})
+    for rows in ([prices, later[:3], one], [prices, later[:3], one, later[3:]]):
+        with pytest.raises(
+            DataError, match=r"row at 2024-11-28 is on a day on which the run has none, a holiday of XNYS"
+        ):
+            read_recent(pd.concat(rows, ignore_index=True), table.schema, 30)
+
+
+def test_events_on_weekends_count_for_the_friday_before_be_it_a_holiday_or_not():
+    days = pd.bdate_range("2022-01-03", "2024-11-22", freq="D")
+    events = pd.DataFrame({"day": days[~days.isin(days_of("XNYS", range(2021, 2026)))]}).assign(y=1.0)
+    table = read_training(events, DataSpec(holidays="XNYS", freq="B", agg="sum"))
+    assert table.schema.frequency.closed is None, "Good Friday has the rows of the Saturday after it"
+    assert "rows off the step, dropped" not in table.mended_counts()
 
 
 @pytest.mark.parametrize("place", [None, "DE", "XNYS"])

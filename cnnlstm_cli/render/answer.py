@@ -48,9 +48,15 @@ def answer(content: bytes) -> None:
 
 def refuse_to_write(output: Path, data: str, run: Path | None) -> None:
     """Before any work is done. Raises UsageError for the data or the run, OutputError where no file can be made."""
+    try:
+        output.stat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:  # a name too long, a link to itself
+        raise OutputError(f"can't write {output}: {error.strerror}. Choose another name.") from None
     if output.exists() and data != "-" and Path(data).exists() and output.samefile(data):
         raise UsageError(f"{output} is the data itself. Name another file, or append: predict ... >> {output}")
-    if run and run.resolve() in output.resolve().parents:
+    if run and Path(os.path.realpath(run)) in Path(os.path.realpath(output)).parents:
         raise UsageError(f"{output} lies in the run directory. Name a file elsewhere.")
     folder = output.parent
     if output.is_dir() or not folder.is_dir():

@@ -258,7 +258,8 @@ def undone(facts: Facts) -> str | None:
     late = limit is not None and facts["seconds"] >= limit
     why = f"its time limit of {limit:g} s" if late else "an interruption"
     if epochs["interrupted"]:
-        return f"the training was ended by {why} after {epochs['run']} epochs, and not repeated on all rows."
+        count = "1 epoch" if epochs["run"] == 1 else f"{epochs['run']} epochs"
+        return f"the training was ended by {why} after {count}, and not repeated on all rows."
     again = facts["train"]["refit"] and any(member["kept"] for member in facts["members"])
     if again and not facts["refitted"]:
         why = "that was interrupted" if limit is None else f"the time limit of {limit:g} s left no time"

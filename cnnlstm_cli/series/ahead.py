@@ -16,14 +16,15 @@ from cnnlstm_cli.series.table import Table
 
 Numbers = NDArray[np.float64]
 
+BEYOND = f"are over {FARTHEST:g} deviations from its mean in training, and taken as {FARTHEST:g}"
 ABSURD = 20.0  # deviations from the mean of the training rows: more than rain does, less than a slip of the pen
 
 
 def known_ahead(
     table: Table, times: Sequence[Times], steps: int, *, hold: bool, scaler: Scaler
-) -> tuple[Numbers, list[Mending]]:
-    """(series, H, K): covariates at the H times after the end of each series, of which `steps` are needed; and what was
-    mended in them.
+) -> tuple[Numbers, list[Mending], list[str]]:
+    """(series, H, K): covariates at the H times after the end of each series, of which `steps` are needed; what was
+    mended in them; and what is worth a word besides.
 
     What is known up to now alone is NaN, what is static as before. Short gaps between rows are filled by a straight
     line, as in the past.
@@ -37,8 +38,8 @@ def known_ahead(
     every = schema.dated(np.concatenate(times))
     dated = every.reshape(len(times), len(times[0]), every.shape[1])
     if not schema.covariates:
-        return dated, []
-    found, mended, limit = [], list[Mending](), gap_limit(schema.frequency)
+        return dated, [], []
+    found, mended, far, limit = [], list[Mending](), list[str](), gap_limit(schema.frequency)
     names = np.array([each.name for each in schema.covariates for _ in range(each.width)])
     known = [k for k in schema.columns_of("known") if k == 0 or names[k] != names[k - 1]]  # one a cell of the file
     for series, (block, wanted) in enumerate(zip(table.ahead, times, strict=True)):
@@ -51,12 +52,19 @@ def known_ahead(
         missing = np.isnan(straight[1 : steps + 1, known])
         if missing.any() and not hold:
             raise DataError(_lacking(table, series, names[known], missing, wanted))
-        mended += _counted("missing known values ahead, the last before them held on", missing, wanted)
+        held = ~np.isnan(pd.DataFrame(straight).ffill().to_numpy()[1 : steps + 1, known])
+        mended += _counted("missing known values ahead, the last before them held on", missing & held, wanted)
+        nothing = (
+            f"missing known values ahead, with none in the newest {table.lengths[series]:,} rows, taken as the mean"
+        )
+        mended += _counted(nothing, missing & ~held, wanted)
         mended += _absurd(table, scaler, straight[1 : steps + 1], names, wanted)
+        far += _far(table, scaler, straight[1 : steps + 1], names)
         off = ~np.isin(block.times, wanted) & (block.times < wanted[steps - 1])
         mended += _counted("rows ahead between two steps, not used", off, block.times)
         found.append(pd.DataFrame(straight).ffill().to_numpy()[1:])
-    return np.concatenate([np.stack(found), dated], axis=2), list(total(mended))
+    notes = [f"{far.count(name):,} values of {name!r} ahead {BEYOND}" for name in dict.fromkeys(far)]
+    return np.concatenate([np.stack(found), dated], axis=2), list(total(mended)), notes
 
 
 def _laid(table: Table, series: int, block: Block, wanted: Times) -> Numbers:
@@ -75,6 +83,16 @@ def _infinite(needed: Numbers, known: Sequence[int], wanted: Times) -> Iterator[
     infinite = np.isinf(needed) & np.isin(np.arange(needed.shape[1]), known)
     needed[infinite] = np.nan
     yield from _counted("infinite known values ahead, taken as missing", infinite, wanted)
+
+
+def _far(table: Table, scaler: Scaler, rows: Numbers, names: NDArray[np.str_]) -> Iterator[str]:
+    """The name of each column of (steps, K), once for every number that is told to a network as nearer than it is."""
+    width = rows.shape[1]
+    away = np.abs((rows - scaler.mean[:width]) / scaler.scale[:width])
+    for each in table.schema.covariates:
+        if each.role == "known" and not each.categories:
+            own = away[:, names == each.name]
+            yield from [each.name] * int(((own > FARTHEST) & (own <= ABSURD)).sum())
 
 
 def _absurd(table: Table, scaler: Scaler, rows: Numbers, names: NDArray[np.str_], wanted: Times) -> Iterator[Mending]:

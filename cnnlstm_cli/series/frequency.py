@@ -71,6 +71,8 @@ class Frequency:
             step = pd.Timestamp(0).as_unit("us") + self.offset - pd.Timestamp(0)
         except (OverflowError, pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta):
             return False
+        if isinstance(self.offset, pd.offsets.CustomBusinessDay):  # of a calendar that an alias does not name
+            return False
         return self.offset.n >= 1 and step % pd.Timedelta(1, "us") == pd.Timedelta(0)
 
     def require_few(self, first: Any, last: Any) -> None:

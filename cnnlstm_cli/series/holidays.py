@@ -49,9 +49,9 @@ def days_of(place: str, years: range) -> NDArray[np.datetime64]:
 def closed(times: NDArray[Any], place: str) -> bool:
     """Whether rows of business days (rows,) leave out all the holidays of a place on weekdays among them, and some are.
 
-    Raises as `days_of` does.
+    A row on a weekend counts as one of the Friday before it, to which aggregation adds it. Raises as `days_of` does.
     """
-    days = times.astype("datetime64[D]")
+    days = np.busday_offset(times.astype("datetime64[D]"), 0, roll="preceding")
     dates = days_of(place, YEARS)
     among = dates[(dates > days.min()) & (dates < days.max()) & np.is_busday(dates)]
     return len(among) > 0 and not np.isin(among, days).any()

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import CnnlstmError, DataError, UsageError
 from cnnlstm_cli.series.cleaning import (
-    OFF_STEP,
     UNOBSERVED,
     Block,
     Mending,
@@ -30,10 +29,11 @@ from cnnlstm_cli.series.cleaning import (
     without_gaps,
 )
 from cnnlstm_cli.series.columns import covariates_of, require, targets_of
+from cnnlstm_cli.series.compatible import other_step, refuse_invented, refuse_other_week
 from cnnlstm_cli.series.covariates import Covariate, encoded
 from cnnlstm_cli.series.dialect import Source
 from cnnlstm_cli.series.finding import find_again, find_time, is_clock, text_columns
-from cnnlstm_cli.series.frequency import Frequency, Times, find_frequency, has_weekends
+from cnnlstm_cli.series.frequency import Frequency, Times, find_frequency
 from cnnlstm_cli.series.holidays import closed
 from cnnlstm_cli.series.numerals import shown
 from cnnlstm_cli.series.resampling import on_the_clock, resampled
@@ -169,7 +169,7 @@ def read_history(data: Data, schema: Schema) -> Table:
     schema = replace(schema, time=find_again(sheet, schema.time))
     rows = _rows(sheet, schema.time, schema.targets, schema.covariates, schema.id, schema.agg)
     for part, block in _parts(sheet, rows, schema.id):
-        _refuse_other_week(part, schema, block)
+        refuse_other_week(part, schema, block)
     return _assemble(sheet, schema, rows, limit=gap_limit(schema.frequency))
 
 
@@ -329,19 +329,6 @@ def _static(sheet: Sheet, schema: Schema, block: Block) -> NDArray[np.float64]:
     return first
 
 
-def _other_step(sheet: Sheet, schema: Schema, block: Block) -> str:
-    step, found = schema.frequency.alias, find_frequency(block.times, sheet.name).alias
-    if step == found:
-        return (
-            f"{sheet.name}: more than one row in ten lies between two steps of {step!r}, the commonest. Resample to an "
-            "even step, or round the stamps; days across a change to daylight saving time go without an offset."
-        )
-    return (
-        f"{sheet.name}: the rows do not follow the step {step!r} but {found!r}. "
-        f"Give rows at {step!r}, or train on these with another --freq."
-    )
-
-
 def _even(sheet: Sheet, schema: Schema, block: Block, newest: int | None) -> tuple[Block, Block, list[Mending]]:
     """In order and on the schema's grid, without the rows at the end that have no target, and those of them that have
     covariates. Raises DataError where it is no grid."""
@@ -364,35 +351,9 @@ def _even(sheet: Sheet, schema: Schema, block: Block, newest: int | None) -> tup
     if newest is not None:
         block = block[-newest:]
     if not follows(block, schema.frequency):
-        raise DataError(_other_step(sheet, schema, block))
+        raise DataError(other_step(sheet, schema, block))
     gridded, dropped = on_grid(block, schema.frequency)
     if newest is not None:
-        _refuse_other_week(sheet, schema, block)
-        _refuse_invented(sheet, schema, gridded, dropped, newest)
+        refuse_other_week(sheet, schema, block)
+        refuse_invented(sheet, schema, gridded, dropped, newest, block)
     return gridded, ahead, sorted_ + ended + dropped
-
-
-def _refuse_other_week(sheet: Sheet, schema: Schema, block: Block) -> None:
-    """Business days lie on the grid of every day, but leave two days of it empty each week."""
-    if schema.frequency.alias != "D" or len(block.times) < 10 or schema.agg != "none" or has_weekends(block.times):
-        return
-    if find_frequency(in_order(block, schema.doubled)[0].times, sheet.name).alias == "B":
-        raise DataError(f"{sheet.name}: business days, where the run was trained on every day. Train a run on them.")
-
-
-def _refuse_invented(sheet: Sheet, schema: Schema, block: Block, mended: list[Mending], newest: int) -> None:
-    """A forecast from rows that were dropped or mostly are not there would be made of air."""
-    step = schema.frequency.alias
-    for off in mended:
-        if off.what == OFF_STEP and isinstance(off.first, np.generic):
-            raise DataError(
-                f"{sheet.name}: {off.count} of the newest rows lie between two steps of {step!r} (first at "
-                f"{schema.stamp(off.first)}). Round their stamps to the step."
-            )
-    tail = block.values[-newest:]
-    empty = int(np.isnan(tail).all(axis=1).sum())
-    if 2 * empty > len(tail):
-        raise DataError(
-            f"{sheet.name}: {empty:,} of the newest {len(tail):,} steps of {step!r} have no row with numbers. "
-            "Give the rows that are missing."
-        )

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cnnlstm_cli.series.cleaning import Block, Mending
-from cnnlstm_cli.series.frequency import Frequency, Times
+from cnnlstm_cli.series.frequency import Frequency, Times, has_weekends
 from cnnlstm_cli.series.zone import to_wall
 
 ENDS = ("ME", "QE", "YE", "BME", "BQE", "BYE", "W")  # steps that are named by their last day, as pandas does
@@ -40,6 +40,8 @@ def resampled(
     apart = np.diff(block.times[there]).astype(np.int64)
     usual = np.median(apart[apart > 0]) if (apart > 0).any() else 0
     start, end = _border(times[label[first]], frequency, 0), _border(times[label[last]], frequency, 1)
+    if frequency.alias == "B" and not has_weekends(block.times[there]):  # else the last day of a week ends with it
+        end = start_of_next_day(times[label[last]])
     late = (block.times[first] - start).astype(np.int64) >= max(usual, 1)
     early = (end - block.times[last]).astype(np.int64) > usual
     partial: NDArray[np.bool_] = there & ((late & (label == label[first])) | (early & (label == label[last])))
@@ -87,6 +89,11 @@ def _steps(times: Times, frequency: Frequency, clock: Any) -> tuple[Times, NDArr
     kept, label = np.unique(label, return_inverse=True)
     steps = counts.index[kept].to_numpy().astype("datetime64[us]")
     return steps, label
+
+
+def start_of_next_day(step: Any) -> Any:
+    """Where a step of a day ends."""
+    return np.datetime64(step, "D") + np.timedelta64(1, "D")
 
 
 def _border(step: Any, frequency: Frequency, side: int) -> Any:

@@ -78,12 +78,13 @@ class TimeColumn:
 
         Raises DataError, with the line, for a time that the clock of the zone skips.
         """
-        if not self.zone or self._absolute == self.utc:
+        if not self.zone or (self._absolute and self.utc):
             return stamps
-        if self._absolute:
-            found = stamps.copy()
-            moments = stamps.dropna().to_numpy()
-            found[stamps.notna()] = unskipped(to_wall(moments, self.zone), moments, self.zone)
+        if not self.utc:
+            found, given = stamps.copy(), stamps.dropna().to_numpy()
+            moments = given if self._absolute else _moments(given, self.zone)
+            wall = to_wall(moments, self.zone) if self._absolute else given
+            found[stamps.notna()] = unskipped(wall, moments, self.zone)
             return found
         held = to_utc(stamps, self.zone, series)
         skipped = held.isna() & stamps.notna()
@@ -167,7 +168,7 @@ class TimeColumn:
         if self.zone and self._absolute and not self.utc:
             stamps = _moments(stamps, self.zone)
         if not self._absolute:
-            stamps = self.wall(stamps)
+            stamps = self.wall(stamps) if self.utc or not self.zone else to_wall(_moments(stamps, self.zone), self.zone)
         if self.kind in EPOCH_UNITS:
             per_second = EPOCH_UNITS[self.kind]
             return {self.names[0]: [_epoch_text(int(stamp) * per_second) for stamp in stamps.astype(np.int64)]}

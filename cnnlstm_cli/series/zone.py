@@ -46,12 +46,20 @@ def to_utc(wall: pd.Series, zone: str, series: pd.Series, skipped: Skipped = "Na
     early, late = (_moments(wall, zone, summer, skipped) for summer in (True, False))
     twice = np.flatnonzero(early != late)
     if len(twice):
-        if (wall.diff() < pd.Timedelta(0)).mean() > 0.5:  # newest first
-            twice = twice[::-1]
-        of = pd.factorize(series)[0]
+        of = pd.factorize(series)[0] + 1  # 0 is none
+        twice = twice[np.argsort(np.where(_newest_first(early, of)[of[twice]], -twice, twice))]
         second = twice[_second(early, late, of, twice)]
         early[second] = late[second]
     return pd.Series(early.view("datetime64[us]"), index=wall.index)
+
+
+def _newest_first(moments: Index, of: Index) -> NDArray[np.bool_]:
+    """Of each series whether its rows mostly go back in time; rows of one time go neither way."""
+    order = np.argsort(of, kind="stable")
+    steps, same = np.diff(moments[order]), np.diff(of[order]) == 0
+    back, ahead = (np.bincount(of[order][1:][same & way], minlength=of.max() + 1) for way in (steps < 0, steps > 0))
+    newest: NDArray[np.bool_] = back > ahead
+    return newest
 
 
 def _moments(wall: pd.Series, zone: str, summer: bool, skipped: Skipped) -> Index:
@@ -89,13 +97,16 @@ def _turn(early: Index, late: Index, settled: Index) -> int | None:
     """How many of the rows (n,) of an hour that comes twice, oldest first, are of its first time.
 
     All before the clock is seen to go back. Where it is not, as many as leave most rows at the usual step from one to
-    the next. None where it goes back more than once: the rows are in no order.
+    the next. None where it goes back more than once, as the rows are in no order, or where most have their twin beside
+    them.
 
     settled  (m,) ascending moments of all other rows of the series
     """
     back, count = np.flatnonzero(np.diff(early) < 0), len(early)
     if len(back):
         return int(back[0]) + 1 if len(back) == 1 else None
+    if 2 * (np.unique(early, return_counts=True)[1] == 2).sum() > count / 2:  # twins stand beside each other
+        return None
     sizes, often = np.unique(np.diff(settled), return_counts=True)
     if not len(sizes):
         return count

@@ -122,11 +122,31 @@ def test_of_several_files_all_are_written_or_none(air: Path, tmp_path: Path) -> 
         assert (code, out, page.exists()) == (73, b"", False), err
 
 
+def test_a_path_that_can_be_none_is_a_mistake_of_the_users(air: Path, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    long = str(tmp_path / ("a" * 300))
+    for path in (long, str(tmp_path / "loop")):
+        for arguments in (["inspect", str(air), "--card", path], ["predict", str(AIR), "--run", str(air), "-o", path]):
+            assert answered(arguments)[:2] == (73, b"")
+        for arguments in (
+            ["inspect", path],
+            ["predict", path, "--run", str(air)],
+            ["inspect", str(air), "--data", path],
+        ):
+            code, out, err = answered(arguments)
+            assert (code, out) == (66, b""), err
+            assert "bug" not in err
+    code, out, _ = answered(["inspect", str(air), "--html", str(tmp_path / "a.html"), "--card", "/dev/full"])
+    assert (code, out, (tmp_path / "a.html").exists()) == (73, b"", False)
+
+
 def test_a_history_without_an_epoch_is_damaged(air: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(air, run, symlinks=True)
     (history,) = run.glob("versions/*/history.csv")
-    for content in (history.read_text().splitlines()[0] + "\n", "a,b\n1,2\n", ""):
+    header, first = history.read_text().splitlines()[:2]
+    infinite = header + "\n" + ",".join("inf" for _ in first.split(",")) + "\n"
+    for content in (header + "\n", infinite, "member,loss,validation\n0,1,2\n", "a,b\n1,2\n", ""):
         history.write_text(content)
         code, out, err = answered(["inspect", str(run), "--html", "-"])
         assert (code, out) == (65, b"")

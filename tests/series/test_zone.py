@@ -139,6 +139,29 @@ def test_a_file_may_hold_the_second_of_the_twins_alone(zone: str, first: str, st
     assert (to_utc(wall, zone, pd.Series(0, index=wall.index)).to_numpy() == index.tz_localize(None).to_numpy()).all()
 
 
+def test_newest_first_is_each_series_own_and_rows_of_one_time_do_not_hide_it() -> None:
+    hours = pd.date_range("2023-10-25", "2023-11-02", freq="h", tz="Europe/Berlin")[::-1]
+    beside = hours.repeat(3)
+    wall = pd.Series(beside.tz_localize(None))
+    found = to_utc(wall, "Europe/Berlin", pd.Series(np.tile([0, 1, 2], len(hours))))
+    assert (found.to_numpy() == beside.tz_convert(None).to_numpy()).all()
+    turned = pd.Series(np.where(np.arange(len(beside)) % 3 == 2, beside[::-1].tz_localize(None), wall.to_numpy()))
+    found = to_utc(turned, "Europe/Berlin", pd.Series(np.tile([0, 1, 2], len(hours))))  # the third goes the other way
+    assert (found.to_numpy()[2::3] == hours[::-1].tz_convert(None).to_numpy()).all()
+    minutes = pd.date_range("2023-10-29 00:00", "2023-10-29 06:00", freq="min", tz="Europe/Berlin")
+    events = minutes[np.sort(np.random.default_rng(0).integers(0, len(minutes), 5 * len(minutes)))][::-1]
+    wall = pd.Series(events.tz_localize(None))
+    found = to_utc(wall, "Europe/Berlin", pd.Series(0, index=wall.index))
+    assert (found.to_numpy() == events.tz_convert(None).to_numpy()).all()
+
+
+def test_twins_may_stand_beside_each_other_and_one_be_missing() -> None:
+    index = pd.date_range("2023-10-28", "2023-10-30", freq="15min", tz="Europe/Berlin")
+    wall = pd.Series(np.sort(index.tz_localize(None).delete(101).to_numpy()))
+    found = to_utc(wall, "Europe/Berlin", pd.Series(0, index=wall.index))
+    assert found.nunique() == len(index) - 1
+
+
 def test_a_day_may_begin_at_one(write: Callable[..., Path]) -> None:
     """In Cairo the clock skips a midnight: days with offsets are days nevertheless, and forecast as such."""
     zone = "Africa/Cairo"
@@ -151,6 +174,11 @@ def test_a_day_may_begin_at_one(write: Callable[..., Path]) -> None:
     until = cells.index("2024-04-26T01:00:00+03:00") + 1
     recent = read_recent(write(csv(cells[:until]), name="recent.csv"), table.schema, 20)
     assert (recent.times == table.times[until - 20 : until]).all()
+    clock = [cell[:16].replace("T", " ") for cell in cells]  # as pandas writes them without the offset
+    alike = read_training(write(csv(clock), name="clock.csv"), DataSpec(tz=zone))
+    assert (alike.times == table.times).all()
+    assert alike.mended == ()
+    assert alike.schema.time.write(alike.times) == {"time": clock}
 
 
 @pytest.mark.parametrize("written", ["offset", "clock", "epoch"])
