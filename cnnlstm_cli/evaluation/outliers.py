@@ -80,8 +80,20 @@ def _slope(column: Numbers) -> float:
 
 
 def _rolling(column: Numbers, span: int) -> Numbers:
-    """(rows,): the median of `span` rows around each; at the ends of at least half as many."""
-    return pd.Series(column).rolling(span, center=True, min_periods=span // 2).median().bfill().ffill().to_numpy()
+    """(rows,): the median of `span` rows around each; beyond the ends they go on as the rows there do, mirrored."""
+    half = span // 2
+    if len(column) <= 2 * half:
+        return pd.Series(column).rolling(span, center=True, min_periods=half).median().bfill().ffill().to_numpy()
+    ends = [_beyond(column[: 2 * half][::-1], half)[::-1], _beyond(column[-2 * half :], half)]
+    whole = pd.Series(np.concatenate([ends[0], column, ends[1]]))
+    return whole.rolling(span, center=True, min_periods=half).median().to_numpy()[half:-half]
+
+
+def _beyond(rows: Numbers, count: int) -> Numbers:
+    """(count,): rows (2 count,) mirrored at their end, and set on by their slope: that of medians, half from half."""
+    slope = float(np.median(rows[count:] - rows[:count])) / count
+    back = np.arange(1, count + 1)
+    return rows[::-1][:count] + slope * (2 * back - 1)
 
 
 def _medians(around: Numbers, season: int) -> Numbers:

@@ -62,6 +62,12 @@ def test_a_straight_line_has_none_but_what_is_off_it(slope):
     assert found(line) == [0, 150]
 
 
+def test_a_trend_has_none_at_its_ends():
+    random, rows = np.random.default_rng(4), np.arange(300.0)
+    assert np.mean([len(found(20 * rows + random.normal(size=300))) for _ in range(20)]) < 0.4
+    assert found(rows**2) == found(150 - np.abs(rows - 150)) == found(np.sin(rows / 20)) == []
+
+
 def test_walks_steps_and_swings_that_grow_have_none():
     random = np.random.default_rng(8)
     assert np.mean([len(found(random.normal(size=1000).cumsum())) for _ in range(30)]) < 0.3
