@@ -30,6 +30,16 @@ def irregular(days: int, seed: int = 0) -> pd.DataFrame:
 
 @pytest.mark.parametrize("how", ["mean", "sum", "min", "max", "last"])
 @pytest.mark.parametrize("alias", ["h", "3h", "D", "W-SUN"])
+def test_it_is_what_pandas_makes_of_it(write: Callable[..., Path], how: str, alias: str) -> None:
+    frame = irregular(40)
+    table = read_training(write(frame.to_csv(index=False)), DataSpec(freq=alias, agg=how))
+    expected = frame.set_index("time")["y"].resample(alias).agg(how)
+    expected = expected.iloc[1:-1] if len(table.times) == len(expected) - 2 else expected.iloc[1:]
+    assert (table.times == expected.index.to_numpy()).all()
+    assert table.values[:, 0] == pytest.approx(expected.interpolate().to_numpy())
+    assert table.schema.frequency.alias == alias
+
+
 def test_a_friday_is_over_though_the_next_business_day_is_not_the_next():
     days = pd.date_range("2024-07-01", "2024-08-30 23:30", freq="30min")
     frame = pd.DataFrame({"time": days[days.day_of_week < 5]}).assign(y=lambda f: np.arange(len(f)) % 48 + 0.5)
@@ -41,16 +51,6 @@ def test_a_friday_is_over_though_the_next_business_day_is_not_the_next():
     assert str(read_training(weekends, DataSpec(freq="B", agg="sum")).times[-1])[:10] == "2024-08-29", (
         "goes on to Sunday"
     )
-
-
-def test_it_is_what_pandas_makes_of_it(write: Callable[..., Path], how: str, alias: str) -> None:
-    frame = irregular(40)
-    table = read_training(write(frame.to_csv(index=False)), DataSpec(freq=alias, agg=how))
-    expected = frame.set_index("time")["y"].resample(alias).agg(how)
-    expected = expected.iloc[1:-1] if len(table.times) == len(expected) - 2 else expected.iloc[1:]
-    assert (table.times == expected.index.to_numpy()).all()
-    assert table.values[:, 0] == pytest.approx(expected.interpolate().to_numpy())
-    assert table.schema.frequency.alias == alias
 
 
 def test_a_step_that_is_there_in_part_does_not_count(write: Callable[..., Path]) -> None:
