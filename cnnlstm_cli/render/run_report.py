@@ -59,8 +59,10 @@ def run_report(facts: Facts) -> list[RenderableType]:
             }
         ),
         _scores(facts["validation"]),
-        Text(f"{verdict(facts['skill'])} mae and rmse are in standard deviations;"),
-        Text(f"the mean absolute error in the data's own units: {_errors(facts['error_by_target'])}."),
+        Text(
+            f"{verdict(facts['skill'])} mae and rmse are in standard deviations; the mean absolute error in the data's "
+            f"own units: {_errors(facts['error_by_target'])}."
+        ),
         *(Text(f"Beware: {line}", style="bold") for line in warnings(facts)),
         Text(),
         *_curves(facts),
