@@ -42,13 +42,14 @@ class Good:
 
 @dataclass(frozen=True)
 class Mended:
-    """A file that is mended and forecast like `clean`; `said` is what was mended, a line a kind."""
+    """A file that is mended and forecast like `clean`; `said` is what was mended, a line a kind, then `hint`."""
 
     run: str
     content: Content
     said: tuple[str, ...]
     clean: Lines
     commands: tuple[str, ...] = ("predict", "inspect")
+    hint: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -300,7 +301,13 @@ MENDED = {
     "a holiday": gap("business", put(B, -5), "2023-10-02", bridged(B, -5, -5, columns=5), cells=5),
     "a step missing": gap("steps", put(S, -5), 1950, bridged(S, -5, -5)),
     "local time in spring": gap("hourly", put(H, -11), "2024-03-31 02:00", bridged(H, -11, -11)),
-    "local time in autumn": Mended("hourly", LOCAL, (DOUBLED.format(1, "2024-10-27 02:00"),), put(LOCAL, TWICE)),
+    "local time in autumn": Mended(
+        "hourly",
+        LOCAL,
+        (DOUBLED.format(1, "2024-10-27 02:00"),),
+        put(LOCAL, TWICE),
+        hint=("if that is the hour in which clocks are put back, name their zone: --tz Europe/Berlin",),
+    ),
     "a stamp doubled": Mended("hourly", put(H, -5, f"{AT},3", H[-5]), (DOUBLED.format(1, AT),), H),
     "a stamp again without a number": Mended("hourly", put(H, -5, H[-5], f"{AT},"), (DOUBLED.format(1, AT),), H),
     "two files that overlap": Mended(

@@ -144,7 +144,7 @@ def test_mended_in_words(case, write, folder, forecast, learnt):
     if "predict" in case.commands:
         predict = ["predict", str(data), "--run", str(folder / case.run)]
         code, out, err = answered(predict)
-        assert (code, err.splitlines()) == (0, [f"mended: {line}" for line in case.said])
+        assert (code, err.splitlines()) == (0, [*(f"mended: {line}" for line in case.said), *case.hint])
         assert parted(out, case.run) == forecast(case.run, *case.clean)
         assert answered([*predict, "--strict"]) == (65, b"", words)
     counted = [re.fullmatch(r"(\d+) (.*?)(?: \(first at .*\))?", line).groups() for line in case.said]

@@ -349,6 +349,8 @@ def test_holidays_of_no_place_or_no_date_are_refused(frame, monkeypatch, tmp_pat
     for place in ("XX", "DE-QQ", "Bavaria", ""):
         with pytest.raises(UsageError, match=f"--holidays {place}: .* Expected a country as DE"):
             holidays(frame["time"].to_numpy(), place)
+    with pytest.raises(UsageError, match=r"as XNYS. Did you mean 'DE-BY'\?"):
+        holidays(frame["time"].to_numpy(), "de-by")
     with pytest.raises(UsageError, match="--holidays needs dates"):
         c.inspect(frame[["y"]], holidays="DE")
     monkeypatch.setitem(sys.modules, "holidays", None)

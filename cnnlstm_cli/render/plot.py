@@ -11,6 +11,7 @@ import numpy as np
 from cnnlstm_cli.forecast import Forecast
 from cnnlstm_cli.render.messages import printable
 
+USUAL = 80.0  # percent, of the interval that is drawn unless another is asked for
 MOST = 3  # plots: of more series and targets the first are shown
 LEAST_TAIL = 24  # rows before the forecast, or two horizons
 BAND, POINT, LINE = "░", "●", "⠤⠒"
@@ -28,7 +29,7 @@ def plot(made: Forecast, levels: Sequence[float] = (), width: int = 80, height: 
     """
     schema, table = made.table.schema, made.table
     pairs = [(series, column) for series in range(len(table.ids)) for column in range(len(schema.targets))]
-    level = next(iter(levels or sorted(made.ends)), None)
+    level = next(iter(levels or sorted(made.ends, key=lambda each: (each != USUAL, each))), None)
     parts = [f"plotted: the first {MOST} of {len(pairs):,} series and targets\n"] if len(pairs) > MOST else []
     for series, column in pairs[:MOST]:
         name = f"{schema.targets[column]}, {table.ids[series]}" if schema.id else schema.targets[column]

@@ -116,7 +116,7 @@ def versions_report(facts: Facts) -> list[RenderableType]:
         rows.append([each["version"], "current" if each["current"] else "", str(each["until"]), *scores])
     made = table(["version", "", "until", "mae", "mase", "skill"], rows)
     made.columns[0].no_wrap = True  # to be copied in one piece
-    return [made]
+    return [made, Text("skill: how much less error than the best baseline, on the validation rows of each version")]
 
 
 def score_report(facts: Facts) -> list[RenderableType]:

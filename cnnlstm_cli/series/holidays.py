@@ -38,8 +38,10 @@ def days_of(place: str, years: range) -> NDArray[np.datetime64]:
         else:
             found = calendars.country_holidays(country, subdiv=part or None, years=years)
     except NotImplementedError as error:
+        known = country.upper() in calendars.list_supported_countries() and country != country.upper()
+        hint = f" Did you mean {place.upper()!r}?" if known else ""
         raise UsageError(
-            f"--holidays {place}: {error}. Expected a country as DE, a part of one as US-CA, or a market as XNYS."
+            f"--holidays {place}: {error}. Expected a country as DE, a part of one as US-CA, or a market as XNYS.{hint}"
         ) from None
     dates = np.array(sorted(found), dtype="datetime64[D]")
     dates.flags.writeable = False

@@ -18,6 +18,8 @@ from cnnlstm_cli.series.holidays import WIDTH as HOLIDAYS
 from cnnlstm_cli.series.holidays import holidays
 from cnnlstm_cli.series.timecolumn import TimeColumn
 
+SUNDAY, LATEST_HOUR, AUTUMN = 6, 3, (3, 4, 9, 10, 11)  # when clocks are put back, north and south
+
 
 @dataclass(frozen=True)
 class Schema:
@@ -172,7 +174,18 @@ class Table:
     def notes(self) -> list[str]:
         """What a user should be told: how the file is written, if unusual, and what was mended, and where first."""
         unusual = self.dialect.unusual() if self.dialect else None
-        return [*([f"read with {unusual}"] if unusual else []), *(self._note(each) for each in self.mended)]
+        return [*([f"read with {unusual}"] if unusual else []), *map(self._note, self.mended), *self._hint()]
+
+    def _hint(self) -> list[str]:
+        """At --tz, where the stamps that come twice do so in the small hours of a Sunday, when clocks are put back."""
+        first = next((each.first for each in self.mended if each.what.startswith("doubled stamps")), None)
+        if self.schema.time.zone or not self.schema.frequency.within_a_day or not isinstance(first, np.datetime64):
+            return []
+        stamp = first.item()
+        night = stamp.weekday() == SUNDAY and stamp.hour <= LATEST_HOUR and stamp.month in AUTUMN
+        return (
+            ["if that is the hour in which clocks are put back, name their zone: --tz Europe/Berlin"] if night else []
+        )
 
     def refuse_mended(self) -> None:
         """Raises DataError, saying what and where, when anything had to be mended."""

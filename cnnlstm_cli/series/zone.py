@@ -23,7 +23,7 @@ APART = 6 * 3600 * 10**6  # microseconds: between two hours that come twice are 
 
 def require_zone(name: str) -> None:
     """Raises UsageError for a zone that the time zone database does not know."""
-    known = zoneinfo.available_timezones()
+    known = zoneinfo.available_timezones() - {"localtime", "posixrules", "Factory"}  # another on another machine
     if name not in known:
         near = did_you_mean(name, sorted(each for each in known if "/" in each and not each.startswith("Etc")))
         hint = near if near.startswith("Did") else "Write it as Europe/Berlin or America/New_York."

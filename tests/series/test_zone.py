@@ -219,5 +219,7 @@ def test_a_zone_that_is_none_or_rows_without_dates_are_refused(write: Callable[.
     dated = csv(list(pd.date_range("2023-03-01", periods=99, freq="h").strftime(PLAIN)))
     with pytest.raises(UsageError, match="Did you mean 'Europe/Berlin'"):
         read_training(write(dated), DataSpec(tz="Europe/Berln"))
+    with pytest.raises(UsageError, match="--tz localtime: no such time zone"):  # nor that of whichever machine
+        read_training(write(dated), DataSpec(tz="localtime"))
     with pytest.raises(UsageError, match="--tz needs dates"):
         read_training(write("y\n" + "\n".join(map(str, range(50)))), DataSpec(tz="Europe/Berlin"))
