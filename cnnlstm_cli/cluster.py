@@ -41,12 +41,14 @@ class Standing:
 
     done, total  pieces
     at_once      how many are worked on at a time
+    memory       bytes that each may take, as estimated
     killed       how many times processes were, so far
     """
 
     done: int
     total: int
     at_once: int
+    memory: int
     killed: int = 0
 
 
@@ -83,11 +85,10 @@ def carried_out(
         return _on_dask(client, work, shared, pieces, tell)
 
 
-def processes(count: int, size: int) -> int:
-    """How many of `count` pieces to do at a time here, by cores and memory; what they share has `size` bytes."""
+def processes(count: int, each: int) -> int:
+    """How many of `count` pieces to do at a time here, by cores and memory, of which `each` takes so many bytes."""
     left = memory()
-    fit = count if left is None else left // (TASK + COPIES * size)
-    return max(1, min(cores(), count, fit))
+    return max(1, min(cores(), count, count if left is None else left // each))
 
 
 def _in_processes(
@@ -95,16 +96,17 @@ def _in_processes(
 ) -> list[Result]:
     sent = pickle.dumps(shared, protocol=pickle.HIGHEST_PROTOCOL)
     found: dict[int, Result] = {}
-    at_once = processes(len(pieces), len(sent))
+    each = TASK + COPIES * len(sent)
+    at_once = processes(len(pieces), each)
     for killed in range(TRIES):
-        tell(Standing(len(found), len(pieces), at_once, killed))
+        tell(Standing(len(found), len(pieces), at_once, each, killed))
         context = multiprocessing.get_context("spawn")  # a fork would take TensorFlow's threads apart
         pool = ProcessPoolExecutor(at_once, context, _begin, (sent,))
         futures = {pool.submit(_one, work, piece): k for k, piece in enumerate(pieces) if k not in found}
         try:
             for future in as_completed(futures):
                 found[futures[future]] = future.result()
-                tell(Standing(len(found), len(pieces), at_once, killed))
+                tell(Standing(len(found), len(pieces), at_once, each, killed))
             pool.shutdown()
             return [found[k] for k in range(len(pieces))]
         except BrokenProcessPool:
@@ -113,7 +115,7 @@ def _in_processes(
             _end(pool)
     raise BusyError(
         f"--cluster local: processes were killed {TRIES} times, for want of memory perhaps: about "
-        f"{(TASK + COPIES * len(sent)) / 2**30:.1f} GiB each, {at_once} at a time. Leave out --cluster, or try later."
+        f"{each / 2**30:.1f} GiB each, {at_once} at a time. Leave out --cluster, or try later."
     )
 
 
@@ -154,12 +156,13 @@ def _on_dask(
             client.wait_for_workers(1, timeout=PATIENCE)  # they may have been started a moment ago
         _require_alike(client)
         at_once = sum(client.nthreads().values())
-        tell(Standing(0, len(pieces), at_once))
+        each = TASK + COPIES * len(pickle.dumps(shared, protocol=pickle.HIGHEST_PROTOCOL))
+        tell(Standing(0, len(pieces), at_once, each))
         data = client.scatter(shared, broadcast=True, hash=False)
         futures = [client.submit(work, data, piece, pure=False) for piece in pieces]
         with client.as_current():
             for done, future in enumerate(distributed.as_completed(futures, raise_errors=False), start=1):
-                tell(Standing(done, len(pieces), at_once))
+                tell(Standing(done, len(pieces), at_once, each))
                 if future.status == "error":
                     break
         results: list[Result] = client.gather(futures)

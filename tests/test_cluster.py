@@ -96,9 +96,9 @@ def test_a_mistake_in_one_piece_ends_all_of_them():
 def test_no_more_processes_than_cores_pieces_and_memory_allow(monkeypatch):
     monkeypatch.setattr(cluster, "cores", lambda: 8)
     monkeypatch.setattr(cluster, "memory", lambda: 4 * 2**30)
-    assert processes(20, 0) == 4
-    assert processes(3, 0) == 3
-    assert processes(20, 2**30) == 1, "one there is at least"
+    assert processes(20, 2**30) == 4
+    assert processes(3, 2**30) == 3
+    assert processes(20, 2**33) == 1, "one there is at least"
     monkeypatch.setattr(cluster, "memory", lambda: None)
     assert processes(20, 2**40) == 8
     assert machine.memory() is None or machine.memory() > 2**20

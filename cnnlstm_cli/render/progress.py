@@ -96,7 +96,8 @@ class TerminalWatcher(Watcher):
     def stands(self, standing: Standing) -> None:
         """A bar over all trainings; the first time it says how many there are, and in a log each one that is done."""
         if not standing.done and not standing.killed:
-            self._messages.say(f"{standing.total} trainings, {standing.at_once} at a time")
+            memory = f"about {standing.memory / 2**30:.1f} GiB each"
+            self._messages.say(f"{standing.total} trainings, {standing.at_once} at a time, {memory}")
         if standing.killed > self._killed:
             self._killed = standing.killed
             self._messages.say("a process was killed: what it was at is done again")
