@@ -141,7 +141,7 @@ class Candidate:
                 "last_time": str(table.times.max()),
                 "series": len(table.ids),
             },
-            "command": shlex.join(sys.argv),
+            "command": _command(),
             "python": platform.python_version(),
             "packages": packages(),
             "warm_start": self.begun.name if self.begun else None,
@@ -360,6 +360,13 @@ def _check(candidate: Candidate, folder: Path) -> None:
             f"the network trained anew on all rows forecasts worse than before, with an error of {errors[1]:.4g} "
             f"deviations, not {errors[0]:.4g}. It was not published. Try another --seed, or --set train.refit=false."
         )
+
+
+def _command() -> str:
+    """What was typed, or the program that called: of ours the name, wherever it lies."""
+    program = Path(sys.argv[0])
+    ours = program.name == "cnnlstm" or program.parent.name == "cnnlstm_cli"
+    return shlex.join(["cnnlstm" if ours else sys.argv[0], *sys.argv[1:]])
 
 
 def _member_facts(member: Member) -> dict[str, Any]:

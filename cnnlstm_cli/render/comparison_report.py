@@ -79,7 +79,7 @@ def _validated(validation: Facts) -> Iterator[list[str]]:
         yield [metric, *(_number(scores[metric]) for scores in validation["scores"])]
     yield ["best baseline", *(skill["against"] for skill in validation["skill"])]
     percents = (skill["percent"] for skill in validation["skill"])
-    yield ["error beside that", *("" if each is None else f"{-each:+.1f} %" for each in percents)]
+    yield ["error against it", *("" if each is None else f"{-each:+.1f} %" for each in percents)]
 
 
 def _judged(judged: Facts) -> Iterator[list[str]]:
@@ -95,7 +95,9 @@ def _alike(same: Facts) -> str:
     """What both have in common, in a line."""
     told = [f"{what} {_said(what, same[what])}" for what in TOLD_ALIKE if what in same]
     others = len(same) - len(told)
-    return f"The same: {'; '.join(told)}{'; ' if told else ''}and {others} other facts and settings."
+    if not told:
+        return f"The same: {others} facts and settings."
+    return f"The same: {'; '.join(told)}; and {others} other facts and settings."
 
 
 def _said(what: str, value: Any) -> str:
