@@ -17,8 +17,7 @@ from cnnlstm_cli.cluster import Where, carried_out
 from cnnlstm_cli.config import Options, Spec, spec_from
 from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.evaluation.baselines import naive_name
-from cnnlstm_cli.evaluation.cuts import borders as borders_of
-from cnnlstm_cli.evaluation.cuts import rows_known
+from cnnlstm_cli.evaluation.cuts import borders, rows_known
 from cnnlstm_cli.evaluation.judge import Judge
 from cnnlstm_cli.evaluation.scores import NONE, Actuals, By, Numbers, Pairs, Scores, score, score_by
 from cnnlstm_cli.forecast import Run, rounded
@@ -235,15 +234,15 @@ def _refitted(
     origins = table.lengths - horizon + 1 - known  # of each series
     stride = min(stride, int(origins.max()))
     wanted, folds = folds, min(folds, max(1, int(origins.max()) // stride))
-    borders = [known, *borders_of(table, known, known + origins, folds), known + origins]
+    cuts = [known, *borders(table, known, known + origins, folds), known + origins]
     notes = [] if folds == wanted else [f"{folds} folds instead of {wanted}: there are no more origins"]
+    if cluster is not None:  # where one training is at each core, its networks take turns
+        settled = replace(settled, train=replace(settled.train, jobs=1))
+    shared, pieces = _Folds(table, known, settled, stride), list(itertools.pairwise(cuts))
     if cluster is None:
-        shared, pieces = _Folds(table, known, settled, stride), itertools.pairwise(borders)
         done = [_fold(shared, each, watcher) for each in pieces]
-    else:  # where one training is at each core, its networks take turns
-        alone = replace(settled, train=replace(settled.train, jobs=1))
-        shared, pieces = _Folds(table, known, alone, stride), itertools.pairwise(borders)
-        done = carried_out(_fold, shared, list(pieces), cluster, watcher.stands)
+    else:
+        done = carried_out(_fold, shared, pieces, cluster, watcher.stands)
     trials = [trial for trial, _ in done]
     return _gathered(table, trials, settled.data.settled_lookback, [*notes, *itertools.chain(*(n for _, n in done))])
 

@@ -340,7 +340,7 @@ def inspect(
     """
     from cnnlstm_cli import inspection, looking
 
-    own = {"data": data, "gradients": gradients, "html": html, "card": card, "npz": npz}
+    own: dict[str, Any] = {"data": data, "gradients": gradients, "html": html, "card": card, "npz": npz}
     kind = looking.kind_of(path, other, options, versions)
     looking.refuse_at_odds(kind, path, {name: each for name, each in own.items() if each}, opt.named(given), json)
     if kind == "settings":
@@ -352,7 +352,7 @@ def inspect(
 
         facts = compare(str(path), str(other), data).facts()
     else:
-        files = {"html": html, "card": card, "npz": npz}
+        files = {name: own[name] for name in looking.FILES}
         facts = looking.look(str(path), data, gradients, files, opt.named(given))
         through = [str(file) == "-" for file in files.values() if file]
         if any(through) or (through and not (json or gradients)):

@@ -268,14 +268,14 @@ class Diagnosis:
         origin, column, series = int(done.origins[place]), int(came.column[place]), int(came.series[place])
         tail = min(self.run.record.lookback, max(2 * self._h, 2 * min(self.run.record.spec.data.season, default=1)))
         first = max(int(table.offsets[series]), origin + 1 - min(tail, MOST_TAIL))
-        times = table.times[first : origin + 1 + self._h]
+        times, clock = table.times[first : origin + 1 + self._h], table.schema.time
         off = self._errors()[place]
         return {
             "target": table.schema.targets[column],
             "id": table.ids[series],
             "origin": table.stamp(table.times[origin]),
             "mae": float(np.nanmean(np.abs(off))) if not np.isnan(off).all() else None,
-            "times": _times(table.schema.time.read(times)),
+            "times": _times(clock.read(times)),
             "stamps": [" ".join(cells) for cells in zip(*table.schema.time.write(times).values(), strict=True)],
             "history": _plain(table.values[first : origin + 1, column]),
             "actual": _plain(came.values[place]),
@@ -314,6 +314,7 @@ class Diagnosis:
         table, came = self.done.table, self.done.came
         column, series = int(came.column[0]), int(came.series[0])
         start, end = table.offsets[series : series + 2]
+        clock = table.schema.time
         edges = np.append(np.arange(start, end, self._rows_a_point(int(end - start))), end)
         parts = [table.values[a:b, column] for a, b in itertools.pairwise(edges)]
         means = [part[~np.isnan(part)].mean() if (~np.isnan(part)).any() else np.nan for part in parts]
@@ -321,11 +322,11 @@ class Diagnosis:
         return {
             "target": table.schema.targets[column],
             "id": table.ids[series],
-            "times": _times(table.schema.time.read(table.times[edges[:-1]])),
+            "times": _times(clock.read(table.times[edges[:-1]])),
             "stamps": [table.stamp(time) for time in table.times[edges[:-1]]],
             "means": _plain(np.array(means)),
             "rows": int(edges[1] - edges[0]),
-            "judged": _times(table.schema.time.read(table.times[[self.done.origins[own].min() + 1]]))[0],
+            "judged": _times(clock.read(table.times[[self.done.origins[own].min() + 1]]))[0],
         }
 
 

@@ -6,7 +6,7 @@
      +- DataError      65   the data can't be used
      +- InputError     66   no such file, or no such run
      +- OutputError    73   can't write there
-     +- BusyError      75   another training holds the run
+     +- BusyError      75   another training holds the run, or a cluster does not answer
 
 A message says what is wrong, where (file, line, column), and what to do. Codes follow BSD's sysexits.h where it has
 one. Anything else that escapes is a bug of ours (exit 70); Ctrl-C ends with 130.
@@ -59,7 +59,7 @@ class OutputError(CnnlstmError):
 
 
 class BusyError(CnnlstmError):
-    """Another training holds the run directory."""
+    """Another training holds the run directory, or a cluster does not answer: try later."""
 
     exit_code = 75
 

@@ -10,15 +10,8 @@ from pathlib import Path
 from cnnlstm_cli import __version__
 from cnnlstm_cli.errors import needing
 
-PACKAGES = (
-    "keras",
-    "numpy",
-    "onnx",
-    "onnxruntime",
-    "pandas",
-    "tensorflow",
-    "tf2onnx",
-)  # that the numbers of a training depend on
+# What the numbers of a training depend on.
+PACKAGES = ("keras", "numpy", "onnx", "onnxruntime", "pandas", "tensorflow", "tf2onnx")
 
 
 def cores() -> int:

@@ -17,7 +17,7 @@ from cnnlstm_cli.specs import ModelSpec, TrainSpec, unset
 
 Facts = Mapping[str, Any]
 
-SETTLED = (None, "auto", "race")  # defaults that stand for what is found from the data
+SETTLED = ("auto", "race")  # beside None, defaults that stand for what is found from the data
 METRICS = ("mae", "rmse", "mase")
 MOST_NAMES, MOST_TARGETS = 6, 20  # of many, that a sentence and a table tell
 ESCAPED = {ord(sign): f"\\{sign}" for sign in "\\`*_[]#$~{}"}
@@ -134,7 +134,7 @@ def _settings(run: Facts) -> tuple[list[tuple[str, str, str]], list[tuple[str, s
             value, name = run[part].get(key, default), f"{part}.{key}"
             if _plain(value) == _plain(default):
                 continue
-            if default in SETTLED and not (default is None and unset(name) == "none"):
+            if default in SETTLED or (default is None and unset(name) == "found"):
                 found.append((name, _told(value)))
             else:
                 other.append((name, _told(value), _told(default)))

@@ -247,8 +247,8 @@ def behind(facts: Facts) -> list[str]:
         more = ", ..." if found["behind"] > MOST_NAMED else ""
         said.append(f"{found['behind']:,} of {found['judged']:,} series a baseline forecasts better: {named}{more}.")
     if found and found["unused"]:
-        few = "1 series is" if found["unused"] == 1 else f"{found['unused']:,} series are"
-        said.append(f"{few} too short to learn from or to be judged (first {''.join(found['unused_first'])!r}).")
+        which = "1 series is" if found["unused"] == 1 else f"{found['unused']:,} series are"
+        said.append(f"{which} too short to learn from or to be judged (first {''.join(found['unused_first'])!r}).")
     return said
 
 

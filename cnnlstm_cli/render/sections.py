@@ -13,7 +13,8 @@ from cnnlstm_cli.inspection import skill
 from cnnlstm_cli.render import figures
 from cnnlstm_cli.render.insight import insight
 from cnnlstm_cli.render.markup import Section, bar, figure, folded, grid, number, pairs, sentences, table, tiles, unseen
-from cnnlstm_cli.render.report import averaged, behind, few, limited, losing, undone
+from cnnlstm_cli.render.report import averaged, limited
+from cnnlstm_cli.render.run_report import warnings
 from cnnlstm_cli.series.frequency import Frequency
 from cnnlstm_cli.specs import unset
 
@@ -36,14 +37,13 @@ class Known:
 def summary(known: Known) -> Section:
     """How well it forecasts, beside the baselines, and what to beware of."""
     run, found = known.run, known.diagnosis
-    warnings = [line[0].upper() + line[1:] for line in (losing(run),) if line]
-    warnings += [f"{line[0].upper()}{line[1:]}" for line in (few(run), *behind(run), undone(run)) if line]
-    warnings += found["remarks"] if found else []
+    said = [line[0].upper() + line[1:] for line in warnings(run)]
+    said += found["remarks"] if found else []
     scores = [_scores("On the validation rows, which it was chosen by", run["validation"], DEVIATIONS)]
     if found:
         caption = f"On {found['data']}, from {found['first']} to {found['last']}"
         scores.insert(0, _scores(caption, found["scores"], found["unit"]))
-    content = tiles(list(_headline(run, found))) + sentences(warnings, "warnings") + grid(*scores)
+    content = tiles(list(_headline(run, found))) + sentences(said, "warnings") + grid(*scores)
     return Section("summary", "How well it forecasts", content + (sentences(found["notes"]) if found else ""))
 
 
@@ -266,8 +266,8 @@ def training(known: Known) -> Section:
     title = f"Loss by epoch: at best {number(best['validation'])} on the validation rows, in epoch {best['epoch']:.0f}"
     cells = [[f"{row.get('member', 0) + 1:.0f}", f"{row['epoch']:.0f}", row["loss"], row["validation"]] for row in rows]
     numbers = table(title, ["network", "epoch", "training", "validation"], cells)
-    networks = [member for member in range(len(run["members"])) if any(row.get("member", 0) == member for row in rows)]
-    legend = {f"network {k + 1}": role for k, role in zip(networks, ROLES, strict=False)}
+    networks = dict.fromkeys(row.get("member", 0) for row in rows)
+    legend = {f"network {k + 1:.0f}": role for k, role in zip(networks, ROLES, strict=False)}
     legend |= {"the same on the training windows": "dashed"}
     note = f"On the validation rows, network by network; {averaged(run)} in what is published."
     parts = [figure("Loss by epoch", figures.losses(rows, "losses", title), numbers, legend, note)]

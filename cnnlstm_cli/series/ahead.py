@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -18,6 +19,7 @@ Numbers = NDArray[np.float64]
 
 BEYOND = f"are over {FARTHEST:g} deviations from its mean in training, and taken as {FARTHEST:g}"
 ABSURD = 20.0  # deviations from the mean of the training rows: more than rain does, less than a slip of the pen
+SLIP = f"values of {{!r}} ahead over {ABSURD:g} deviations from its mean in training, taken as {FARTHEST:g} deviations"
 
 
 def known_ahead(
@@ -39,7 +41,7 @@ def known_ahead(
     dated = every.reshape(len(times), len(times[0]), every.shape[1])
     if not schema.covariates:
         return dated, [], []
-    found, mended, far, limit = [], list[Mending](), list[str](), gap_limit(schema.frequency)
+    found, mended, far, limit = [], list[Mending](), Counter[str](), gap_limit(schema.frequency)
     names = np.array([each.name for each in schema.covariates for _ in range(each.width)])
     known = [k for k in schema.columns_of("known") if k == 0 or names[k] != names[k - 1]]  # one a cell of the file
     for series, (block, wanted) in enumerate(zip(table.ahead, times, strict=True)):
@@ -47,23 +49,26 @@ def known_ahead(
         needed = rows[1 : steps + 1]  # a view
         mended += _infinite(needed, known, wanted)
         straight = np.column_stack([filled(column, limit) for column in rows.T])
-        line = np.isnan(needed[:, known]) & ~np.isnan(straight[1 : steps + 1, known])
+        whole = pd.DataFrame(straight).ffill().to_numpy()
+        near = straight[1 : steps + 1]
+        missing = np.isnan(near[:, known])
+        line = np.isnan(needed[:, known]) & ~missing
         mended += _counted("missing known values ahead, filled by a straight line", line, wanted)
-        missing = np.isnan(straight[1 : steps + 1, known])
         if missing.any() and not hold:
             raise DataError(_lacking(table, series, names[known], missing, wanted))
-        held = ~np.isnan(pd.DataFrame(straight).ffill().to_numpy()[1 : steps + 1, known])
+        held = ~np.isnan(whole[1 : steps + 1, known])
         mended += _counted("missing known values ahead, the last before them held on", missing & held, wanted)
         nothing = (
             f"missing known values ahead, with none in the newest {table.lengths[series]:,} rows, taken as the mean"
         )
         mended += _counted(nothing, missing & ~held, wanted)
-        mended += _absurd(table, scaler, straight[1 : steps + 1], names, wanted)
-        far += _far(table, scaler, straight[1 : steps + 1], names)
+        for name, away in _away(table, scaler, near, names):
+            mended += _counted(SLIP.format(name), away > ABSURD, wanted)
+            far[name] += int(((away > FARTHEST) & (away <= ABSURD)).sum())
         off = ~np.isin(block.times, wanted) & (block.times < wanted[steps - 1])
         mended += _counted("rows ahead between two steps, not used", off, block.times)
-        found.append(pd.DataFrame(straight).ffill().to_numpy()[1:])
-    notes = [f"{far.count(name):,} values of {name!r} ahead {BEYOND}" for name in dict.fromkeys(far)]
+        found.append(whole[1:])
+    notes = [f"{count:,} values of {name!r} ahead {BEYOND}" for name, count in far.items() if count]
     return np.concatenate([np.stack(found), dated], axis=2), list(total(mended)), notes
 
 
@@ -85,27 +90,13 @@ def _infinite(needed: Numbers, known: Sequence[int], wanted: Times) -> Iterator[
     yield from _counted("infinite known values ahead, taken as missing", infinite, wanted)
 
 
-def _far(table: Table, scaler: Scaler, rows: Numbers, names: NDArray[np.str_]) -> Iterator[str]:
-    """The name of each column of (steps, K), once for every number that is told to a network as nearer than it is."""
+def _away(table: Table, scaler: Scaler, rows: Numbers, names: NDArray[np.str_]) -> Iterator[tuple[str, Numbers]]:
+    """Of each known column of numbers its name, and how many deviations from their mean its (steps, 1) are."""
     width = rows.shape[1]
     away = np.abs((rows - scaler.mean[:width]) / scaler.scale[:width])
     for each in table.schema.covariates:
         if each.role == "known" and not each.categories:
-            own = away[:, names == each.name]
-            yield from [each.name] * int(((own > FARTHEST) & (own <= ABSURD)).sum())
-
-
-def _absurd(table: Table, scaler: Scaler, rows: Numbers, names: NDArray[np.str_], wanted: Times) -> Iterator[Mending]:
-    """The numbers, of each column of (steps, K), that are so far from the mean that a slip is likelier."""
-    width = rows.shape[1]
-    away = np.abs((rows - scaler.mean[:width]) / scaler.scale[:width]) > ABSURD
-    for each in table.schema.covariates:
-        if each.role == "known" and not each.categories:
-            what = (
-                f"values of {each.name!r} ahead over {ABSURD:g} deviations from its mean in training, "
-                f"taken as {FARTHEST:g} deviations"
-            )
-            yield from _counted(what, away[:, names == each.name], wanted)
+            yield each.name, away[:, names == each.name]
 
 
 def _counted(what: str, cells: NDArray[np.bool_], times: Times) -> list[Mending]:

@@ -13,8 +13,10 @@ from cnnlstm_cli.series.table import Schema
 
 def other_step(sheet: Sheet, schema: Schema, block: Block) -> str:
     """What to say where rows do not lie on the grid of a run's step."""
-    if schema.frequency.closed and (day := _on_a_holiday(schema, block)):
-        return f"{sheet.name}: {day}"
+    if schema.frequency.closed:
+        off = block.times[~np.isin(block.times, schema.frequency.grid(block.times[0], block.times[-1]))]
+        if len(off):
+            return _on_a_holiday(sheet, schema, off[0])
     step, found = schema.frequency.alias, find_frequency(block.times, sheet.name).alias
     if step == found:
         return (
@@ -27,13 +29,10 @@ def other_step(sheet: Sheet, schema: Schema, block: Block) -> str:
     )
 
 
-def _on_a_holiday(schema: Schema, block: Block) -> str | None:
+def _on_a_holiday(sheet: Sheet, schema: Schema, time: np.generic) -> str:
     """What to say where a row lies on a day that the run takes for closed."""
-    off = ~np.isin(block.times, schema.frequency.grid(block.times[0], block.times[-1]))
-    if not off.any():
-        return None
     return (
-        f"the row at {schema.stamp(block.times[off][0])} is on a day on which the run has none, a holiday of "
+        f"{sheet.name}: the row at {schema.stamp(time)} is on a day on which the run has none, a holiday of "
         f"{schema.frequency.closed} or a weekend. Leave it out, or train a run on these rows."
     )
 
@@ -46,18 +45,13 @@ def refuse_other_week(sheet: Sheet, schema: Schema, block: Block) -> None:
         raise DataError(f"{sheet.name}: business days, where the run was trained on every day. Train a run on them.")
 
 
-def refuse_invented(
-    sheet: Sheet, schema: Schema, block: Block, mended: list[Mending], newest: int, given: Block
-) -> None:
-    """A forecast from rows that were dropped or mostly are not there would be made of air.
-
-    given  what was there, before it was brought to the grid
-    """
+def refuse_invented(sheet: Sheet, schema: Schema, block: Block, mended: list[Mending], newest: int) -> None:
+    """A forecast from rows that were dropped or mostly are not there would be made of air."""
     step = schema.frequency.alias
     for off in mended:
         if off.what == OFF_STEP and isinstance(off.first, np.generic):
             if schema.frequency.closed:
-                raise DataError(f"{sheet.name}: {_on_a_holiday(schema, given)}")
+                raise DataError(_on_a_holiday(sheet, schema, off.first))
             raise DataError(
                 f"{sheet.name}: {off.count} of the newest rows lie between two steps of {step!r} (first at "
                 f"{schema.stamp(off.first)}). Round their stamps to the step."

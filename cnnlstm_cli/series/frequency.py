@@ -67,17 +67,21 @@ class Frequency:
     @property
     def possible(self) -> bool:
         """Whether a dated step goes forward, by microseconds or more, and not beyond what dates can be."""
-        try:
-            step = pd.Timestamp(0).as_unit("us") + self.offset - pd.Timestamp(0)
-        except (OverflowError, pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta):
-            return False
         if isinstance(self.offset, pd.offsets.CustomBusinessDay):  # of a calendar that an alias does not name
             return False
-        return self.offset.n >= 1 and step % pd.Timedelta(1, "us") == pd.Timedelta(0)
+        try:
+            return self.offset.n >= 1 and self._span % pd.Timedelta(1, "us") == pd.Timedelta(0)
+        except (OverflowError, pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta):
+            return False
+
+    @property
+    def _span(self) -> pd.Timedelta:
+        """From the first moment of 1970 one step on."""
+        return pd.Timestamp(0).as_unit("us") + self.offset - pd.Timestamp(0)
 
     def require_few(self, first: Any, last: Any) -> None:
         """Raises UsageError for a step so short that there are too many from `first` to `last` to hold."""
-        size = (self.offset + pd.Timestamp(0) - pd.Timestamp(0)).to_timedelta64() if self.dated else int(self.alias)
+        size = self._span.to_timedelta64() if self.dated else int(self.alias)
         if (last - first) / size > MOST_STEPS:
             raise UsageError(
                 f"--freq {self.alias}: from the first row to the last there are more than {MOST_STEPS:,} such steps. "
@@ -89,7 +93,6 @@ class Frequency:
 
         Raises UsageError where there are too many.
         """
-        self.require_few(first, last)
         return _grid(self, first, last)
 
     def after(self, last: Any, steps: int) -> Times:
@@ -132,6 +135,7 @@ class Frequency:
 
 @functools.lru_cache(maxsize=8)
 def _grid(frequency: Frequency, first: Any, last: Any) -> Times:
+    frequency.require_few(first, last)
     if not frequency.dated:
         times: Times = np.arange(int(first), int(last) + 1, int(frequency.alias))
     else:

@@ -355,5 +355,5 @@ def _even(sheet: Sheet, schema: Schema, block: Block, newest: int | None) -> tup
     gridded, dropped = on_grid(block, schema.frequency)
     if newest is not None:
         refuse_other_week(sheet, schema, block)
-        refuse_invented(sheet, schema, gridded, dropped, newest, block)
+        refuse_invented(sheet, schema, gridded, dropped, newest)
     return gridded, ahead, sorted_ + ended + dropped

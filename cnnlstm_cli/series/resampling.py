@@ -39,9 +39,8 @@ def resampled(
     first, last = (int(place) for place in np.flatnonzero(there)[[0, -1]])
     apart = np.diff(block.times[there]).astype(np.int64)
     usual = np.median(apart[apart > 0]) if (apart > 0).any() else 0
-    start, end = _border(times[label[first]], frequency, 0), _border(times[label[last]], frequency, 1)
-    if frequency.alias == "B" and not has_weekends(block.times[there]):  # else the last day of a week ends with it
-        end = start_of_next_day(times[label[last]])
+    alone = frequency.alias == "B" and not has_weekends(block.times[there])
+    start, end = (_border(times[label[place]], frequency, side, alone) for side, place in enumerate((first, last)))
     late = (block.times[first] - start).astype(np.int64) >= max(usual, 1)
     early = (end - block.times[last]).astype(np.int64) > usual
     partial: NDArray[np.bool_] = there & ((late & (label == label[first])) | (early & (label == label[last])))
@@ -91,20 +90,15 @@ def _steps(times: Times, frequency: Frequency, clock: Any) -> tuple[Times, NDArr
     return steps, label
 
 
-def start_of_next_day(step: Any) -> Any:
-    """Where a step of a day ends."""
-    return np.datetime64(step, "D") + np.timedelta64(1, "D")
-
-
-def _border(step: Any, frequency: Frequency, side: int) -> Any:
-    """Where a step begins (side 0) or ends (1)."""
+def _border(step: Any, frequency: Frequency, side: int, alone: bool) -> Any:
+    """Where a step begins (side 0) or ends (1); `alone`: a Friday has no weekend with rows behind it."""
     if not frequency.dated:
         return np.int64(step + side * int(frequency.alias))
     stamp = pd.Timestamp(step)
     if frequency.alias.lstrip("0123456789").split("-")[0] in ENDS:
         stamp = (stamp if side else stamp - frequency.offset) + pd.Timedelta(days=1)
     elif side:
-        stamp = stamp + frequency.offset
+        stamp = stamp + (pd.Timedelta(days=1) if alone else frequency.offset)
     return np.datetime64(stamp, "us")
 
 

@@ -127,11 +127,15 @@ class StampFormat:
             stamps = stamps.mask(first.str.contains(BEYOND).fillna(False).astype(bool))
         return stamps.astype("datetime64[us]")
 
+    @property
+    def shift(self) -> timedelta:
+        """How far ahead of UTC the clock is that the stamps follow."""
+        return _offset(self.offset)
+
     def write(self, stamps: Stamps) -> list[str]:
         """The reverse of `parse`."""
-        shift = _offset(self.offset)
         moments, place = np.unique(stamps.astype("datetime64[us]"), return_inverse=True)  # many series share theirs
-        cells = [self._write(moment + shift) for moment in moments.astype(datetime)]
+        cells = [self._write(moment + self.shift) for moment in moments.astype(datetime)]
         return [cells[k] for k in place]
 
     def _write(self, moment: datetime) -> str:

@@ -56,10 +56,9 @@ class TimeColumn:
 
     def read(self, times: NDArray[Any]) -> NDArray[Any]:
         """Times (...) as a reader of the file knows them, (...): by the clock of their zone, or of their offset."""
-        if self.zone or self.format is None or self.format.offset in ("", "Z"):
+        if self.zone or self.format is None:
             return self.wall(times)
-        offset = pd.Timestamp(f"2000-01-01T00:00{self.format.offset}").utcoffset()
-        shifted: NDArray[Any] = times + np.timedelta64(offset or 0, "us")
+        shifted: NDArray[Any] = times + np.timedelta64(self.format.shift, "us")
         return shifted
 
     def told(self, times: NDArray[Any]) -> NDArray[Any] | pd.DatetimeIndex:
@@ -165,10 +164,10 @@ class TimeColumn:
         if self.kind == "integer":
             return {self.names[0]: [str(int(time)) for time in times]}
         stamps = times.astype("datetime64[us]")
-        if self.zone and self._absolute and not self.utc:
+        if self.zone and not self.utc:
             stamps = _moments(stamps, self.zone)
-        if not self._absolute:
-            stamps = self.wall(stamps) if self.utc or not self.zone else to_wall(_moments(stamps, self.zone), self.zone)
+        if self.zone and not self._absolute:
+            stamps = to_wall(stamps, self.zone)
         if self.kind in EPOCH_UNITS:
             per_second = EPOCH_UNITS[self.kind]
             return {self.names[0]: [_epoch_text(int(stamp) * per_second) for stamp in stamps.astype(np.int64)]}
