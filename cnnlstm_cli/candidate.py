@@ -39,7 +39,7 @@ from cnnlstm_cli.specs import REGULARISED, ModelSpec
 from cnnlstm_cli.worth import worth
 
 if TYPE_CHECKING:
-    from cnnlstm_cli.cluster import Standing
+    from cnnlstm_cli.cluster import Standing, Where
     from cnnlstm_cli.network.checkpoint import Epoch
     from cnnlstm_cli.network.race import Member, Race
 
@@ -95,6 +95,7 @@ class Candidate:
     started      when work on it began, by `perf_counter`
     begun        the networks it went on with
     checkpoints  the folder that its trainings are kept in
+    cluster      where they are done; None: here
     """
 
     task: Task
@@ -102,6 +103,7 @@ class Candidate:
     started: float
     begun: Begun | None = None
     checkpoints: Path | None = None
+    cluster: Where | None = None
 
     @cached_property
     def forecast(self) -> Numbers:
@@ -231,7 +233,12 @@ class Candidate:
 
 
 def compete(
-    task: Task, watcher: Watcher, started: float, begun: Begun | None = None, checkpoints: Path | None = None
+    task: Task,
+    watcher: Watcher,
+    started: float,
+    begun: Begun | None = None,
+    checkpoints: Path | None = None,
+    cluster: Where | None = None,
 ) -> Candidate:
     """Train the networks, or go on with those that have begun, and choose among them.
 
@@ -254,9 +261,10 @@ def compete(
             begun=networks,
             checkpoints=checkpoints,
             seconds=left,
+            cluster=cluster,
         )
     spec = replace(task.spec, model=raced.trained[0].spec, train=train)
-    return Candidate(replace(task, spec=spec), raced, started, begun, checkpoints)
+    return Candidate(replace(task, spec=spec), raced, started, begun, checkpoints, cluster)
 
 
 def write(candidate: Candidate, folder: Path, watcher: Watcher, facts: Mapping[str, Any]) -> Record:
@@ -336,7 +344,8 @@ def _final(candidate: Candidate, watcher: Watcher, *, cut: bool) -> tuple[Sequen
         everything = task.everything()
         weights = None if task.judge.linear is None else ridge.fit(everything)
         with writing_to(candidate.checkpoints or Path()):
-            anew = refit(raced.kept, task.fitting(everything), train, weights, watcher, candidate.checkpoints)
+            kept, cluster = candidate.checkpoints, candidate.cluster
+            anew = refit(raced.kept, task.fitting(everything), train, weights, watcher, kept, cluster)
         if anew is not None:
             return anew, weights, True
     return raced.kept, task.judge.linear, False

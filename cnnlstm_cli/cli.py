@@ -60,6 +60,7 @@ def train(
     keep_interrupted: Annotated[
         bool, typer.Option("--keep-interrupted", help="On Ctrl-C publish the best weights so far, without asking.")
     ] = False,
+    cluster: opt.Cluster = None,
     json: opt.Json = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
@@ -87,6 +88,7 @@ def train(
             preset=given["preset"] or "default",
             settings=settings_from(given["set_"] or (), given["config"]),
             watcher=watcher,
+            cluster=cluster,
             **opt.named(given),
         )
     made = {name: getattr(outcome, name) for name in ("trained", "published", "why")}

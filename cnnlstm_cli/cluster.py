@@ -7,11 +7,12 @@ pieces share is sent once. A process that is killed is replaced, and what it was
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import multiprocessing
 import pickle
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ LOCAL = "local"
 TRIES = 3  # of pieces whose process was killed
 TASK = 900 * 2**20  # bytes: TensorFlow, a network, and its gradients
 COPIES = 4  # of what is shared, that a training holds at its peak
+AHEAD = 3  # pieces that a scheduler is given for each of its threads, so that none waits for us
 PATIENCE = 10  # seconds in which a scheduler has to answer
 
 
@@ -56,33 +58,48 @@ Tell: TypeAlias = Callable[[Standing], None]
 
 
 def carried_out(
-    work: Callable[[Shared, Piece], Result], shared: Shared, pieces: Sequence[Piece], where: Where, tell: Tell
+    work: Callable[[Shared, Piece], Result], shared: Shared, pieces: Sequence[Piece], where: Where | None, tell: Tell
 ) -> list[Result]:
-    """`work(shared, piece)` of every piece, in their order.
+    """What `arriving` finds, in the order of the pieces."""
+    with contextlib.closing(arriving(work, shared, pieces, where, tell)) as results:
+        found = dict(results)
+    return [found[number] for number in range(len(pieces))]
+
+
+def arriving(
+    work: Callable[[Shared, Piece], Result], shared: Shared, pieces: Sequence[Piece], where: Where | None, tell: Tell
+) -> Generator[tuple[int, Result]]:
+    """`work(shared, piece)` of every piece with its number, as soon as it is there, in any order.
 
     work   a function of a module, as it is found by its name; its arguments and results can be pickled
-    where  `local`, the address of a Dask scheduler (tcp://host:8786), or a `distributed.Client`
-    tell   is called at the beginning and after every piece
+    where  `local`, the address of a Dask scheduler (tcp://host:8786), or a `distributed.Client`; None: here, one by one
+    tell   is called at the beginning and after every piece, once its result was taken
+
+    To be closed, where it is not followed to its end: processes are ended then, and what waits is given up.
 
     Raises what a piece raises, once those that wait are given up; UsageError for a place that is none, or whose
     software differs from ours; BusyError when processes were killed too often, or a scheduler does not answer or went
     away.
     """
+    if where is None:
+        return _here(work, shared, pieces, tell)
     if where == LOCAL:
         return _in_processes(work, shared, pieces, tell)
     if isinstance(where, str) and "://" not in where:
         raise UsageError(f"--cluster {where}: expected local, or a scheduler's address as tcp://host:8786.")
     with needing("--cluster tcp://..."):
-        import distributed
+        import distributed  # noqa: F401 - whether it is there
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is told by what we raise
-    if not isinstance(where, str):
-        return _on_dask(where, work, shared, pieces, tell)
-    try:
-        client = distributed.Client(where, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError):
-        raise BusyError(f"--cluster {where}: no scheduler answers. Start one with: dask scheduler") from None
-    with client:
-        return _on_dask(client, work, shared, pieces, tell)
+    return _on_dask(where, work, shared, pieces, tell)
+
+
+def _here(
+    work: Callable[[Shared, Piece], Result], shared: Shared, pieces: Sequence[Piece], tell: Tell
+) -> Generator[tuple[int, Result]]:
+    for number, piece in enumerate(pieces):
+        tell(Standing(number, len(pieces), 1, 0))
+        yield number, work(shared, piece)
+    tell(Standing(len(pieces), len(pieces), 1, 0))
 
 
 def processes(count: int, each: int) -> int:
@@ -93,28 +110,32 @@ def processes(count: int, each: int) -> int:
 
 def _in_processes(
     work: Callable[[Shared, Piece], Result], shared: Shared, pieces: Sequence[Piece], tell: Tell
-) -> list[Result]:
+) -> Generator[tuple[int, Result]]:
     sent = pickle.dumps(shared, protocol=pickle.HIGHEST_PROTOCOL)
-    found: dict[int, Result] = {}
-    each = TASK + COPIES * len(sent)
-    at_once = processes(len(pieces), each)
-    for killed in range(TRIES):
-        tell(Standing(len(found), len(pieces), at_once, each, killed))
+    left, each = set(range(len(pieces))), TASK + COPIES * len(sent)
+    at_once, killed, before = processes(len(pieces), each), 0, len(pieces)
+    while killed < TRIES or len(left) < before:  # where something was done between two deaths, there is hope
+        before = len(left)
+        tell(Standing(len(pieces) - len(left), len(pieces), at_once, each, killed))
         context = multiprocessing.get_context("spawn")  # a fork would take TensorFlow's threads apart
         pool = ProcessPoolExecutor(at_once, context, _begin, (sent,))
-        futures = {pool.submit(_one, work, piece): k for k, piece in enumerate(pieces) if k not in found}
+        futures = {pool.submit(_one, work, pieces[number]): number for number in sorted(left)}
         try:
             for future in as_completed(futures):
-                found[futures[future]] = future.result()
-                tell(Standing(len(found), len(pieces), at_once, each, killed))
-            pool.shutdown()
-            return [found[k] for k in range(len(pieces))]
-        except BrokenProcessPool:
-            found |= {k: future.result() for future, k in futures.items() if not future.exception()}
+                if isinstance(future.exception(), BrokenProcessPool):  # others may have ended before it
+                    continue
+                number = futures.pop(future)
+                yield number, future.result()
+                left.remove(number)
+                tell(Standing(len(pieces) - len(left), len(pieces), at_once, each, killed))
+            if not left:
+                pool.shutdown()
+                return
         finally:
             _end(pool)
+        killed += 1
     raise BusyError(
-        f"--cluster local: processes were killed {TRIES} times, for want of memory perhaps: about "
+        f"--cluster local: processes were killed {killed} times, for want of memory perhaps: about "
         f"{each / 2**30:.1f} GiB each, {at_once} at a time. Leave out --cluster, or try later."
     )
 
@@ -141,40 +162,80 @@ def _end(pool: ProcessPoolExecutor) -> None:
 
 
 def _on_dask(
+    where: Where,
+    work: Callable[[Shared, Piece], Result],
+    shared: Shared,
+    pieces: Sequence[Piece],
+    tell: Tell,
+) -> Generator[tuple[int, Result]]:
+    waiting: dict[Future, int] = {}
+    with contextlib.ExitStack() as ours:
+        client = ours.enter_context(_client(where)) if isinstance(where, str) else where
+        ours.callback(_cancelled, client, waiting)
+        try:
+            with contextlib.suppress(TimeoutError):
+                client.wait_for_workers(1, timeout=PATIENCE)  # they may have been started a moment ago
+            _require_alike(client)
+            yield from _through(client, work, shared, pieces, tell, waiting)
+        except _gone() as error:
+            raise BusyError(
+                f"--cluster {client.scheduler.address if client.scheduler else ''}: {type(error).__name__}: the "
+                "scheduler went away, or workers too often. See that they run and have memory enough, and try again."
+            ) from None
+
+
+def _client(address: str) -> Client:
+    """Raises BusyError where none answers."""
+    import distributed
+
+    try:
+        return distributed.Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError):
+        raise BusyError(f"--cluster {address}: no scheduler answers. Start one with: dask scheduler") from None
+
+
+def _gone() -> tuple[type[Exception], ...]:
+    """What Dask raises when it has lost workers or the scheduler."""
+    import distributed
+
+    return distributed.CancelledError, distributed.KilledWorker, distributed.comm.CommClosedError, OSError
+
+
+def _through(
     client: Client,
     work: Callable[[Shared, Piece], Result],
     shared: Shared,
     pieces: Sequence[Piece],
     tell: Tell,
-) -> list[Result]:
+    waiting: dict[Future, int],
+) -> Generator[tuple[int, Result]]:
+    """A few pieces for each thread are with the scheduler at a time, for there may be many thousands: `waiting`."""
     import distributed
 
-    futures: list[Future] = []
-    gone = (distributed.CancelledError, distributed.KilledWorker, distributed.comm.CommClosedError, OSError)
-    try:
-        with contextlib.suppress(TimeoutError):
-            client.wait_for_workers(1, timeout=PATIENCE)  # they may have been started a moment ago
-        _require_alike(client)
-        at_once = sum(client.nthreads().values())
-        each = TASK + COPIES * len(pickle.dumps(shared, protocol=pickle.HIGHEST_PROTOCOL))
-        tell(Standing(0, len(pieces), at_once, each))
-        data = client.scatter(shared, broadcast=True, hash=False)
-        futures = [client.submit(work, data, piece, pure=False) for piece in pieces]
-        with client.as_current():
-            for done, future in enumerate(distributed.as_completed(futures, raise_errors=False), start=1):
-                tell(Standing(done, len(pieces), at_once, each))
-                if future.status == "error":
-                    break
-        results: list[Result] = client.gather(futures)
-        return results
-    except gone as error:
-        raise BusyError(
-            f"--cluster {client.scheduler.address if client.scheduler else ''}: {type(error).__name__}: the scheduler "
-            "went away, or workers too often. See that they run and have memory enough, and try again."
-        ) from None
-    finally:
-        if client.status == "running":
-            client.cancel(futures, force=True)
+    each = TASK + COPIES * len(pickle.dumps(shared, protocol=pickle.HIGHEST_PROTOCOL))
+    data = client.scatter(shared, broadcast=True, hash=False)
+    numbers, arrived = iter(range(len(pieces))), distributed.as_completed(loop=client.loop)
+
+    def submit(count: int) -> None:
+        for number in itertools.islice(numbers, max(0, count - len(waiting))):
+            future = client.submit(work, data, pieces[number], pure=False)
+            waiting[future] = number
+            arrived.add(future)
+
+    for done in range(len(pieces)):
+        at_once = sum(client.nthreads().values())  # workers may join late
+        tell(Standing(done, len(pieces), at_once, each))
+        submit(AHEAD * max(1, at_once))
+        future = next(arrived)
+        result: Result = future.result()
+        yield waiting.pop(future), result
+    tell(Standing(len(pieces), len(pieces), 0, each))
+
+
+def _cancelled(client: Client, waiting: Mapping[Future, int]) -> None:
+    """What still waits is given up, where there is someone to tell."""
+    if client.status == "running" and waiting:
+        client.cancel(list(waiting), force=True)
 
 
 def _require_alike(client: Client) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlstm_cli.candidate import Begun, Watcher, compete, write
 from cnnlstm_cli.config import Options, Spec, spec_from
-from cnnlstm_cli.errors import DataError, InputError, UsageError
+from cnnlstm_cli.errors import BusyError, DataError, InputError, UsageError
 from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.gate import decide, require_comparable
 from cnnlstm_cli.machine import packages
@@ -24,6 +24,8 @@ from cnnlstm_cli.warm import Warm, begin
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from cnnlstm_cli.cluster import Where
 
 UNCHANGED = "the data and the options are those that the published version was trained with"
 REFUSED = "the data and the options are those of the last training, which was not published"
@@ -82,6 +84,7 @@ def train(
     resume: bool = False,
     keep: int = KEEP,
     wait: float = 0.0,
+    cluster: Where | None = None,
     **options: Unpack[Options],
 ) -> Run:
     """Train a network on a CSV file or data frame and publish it in the run directory `run`.
@@ -95,11 +98,13 @@ def train(
     resume          go on with a training of the same data and options that was interrupted
     keep            versions that stay, this one among them
     wait            seconds to wait for another training that holds the run
+    cluster         where the networks are trained, each in a process of its own: see `cluster.arriving`. Default: here
 
     Raises UsageError, InputError, DataError, OutputError or BusyError; the run directory is then as it was.
     """
     unattended = Unattended(only_if_better, warm_start, resume, keep, wait)
-    return attempt(data, run, unattended, preset=preset, settings=settings, watcher=watcher, **options).run
+    how: Any = {"preset": preset, "settings": settings, "watcher": watcher, "cluster": cluster}
+    return attempt(data, run, unattended, **how, **options).run
 
 
 def attempt(
@@ -110,6 +115,7 @@ def attempt(
     preset: str = "default",
     settings: Mapping[str, Any] | None = None,
     watcher: Watcher | None = None,
+    cluster: Where | None = None,
     **options: Unpack[Options],
 ) -> Outcome:
     """`train`, with all that came of it."""
@@ -129,7 +135,7 @@ def attempt(
     watcher.reading()
     table = read_training(source, spec.data)
     with directory.training(unattended.wait) as aside:
-        job = _Job(directory, aside, watcher, started, unattended, asked)
+        job = _Job(directory, aside, watcher, started, unattended, asked, cluster)
         return job.on(table, spec)
 
 
@@ -147,6 +153,7 @@ class _Job:
     aside    the empty folder that becomes the version
     started  when work on it began, by `perf_counter`
     asked    the specification before anything was found from the data
+    cluster  where the networks are trained; None: here
     """
 
     directory: RunDirectory
@@ -155,6 +162,7 @@ class _Job:
     started: float
     unattended: Unattended = Unattended()
     asked: Mapping[str, Any] | None = None
+    cluster: Where | None = None
 
     def on(self, table: Table, spec: Spec) -> Outcome:
         """Settle the task, from the published version or anew, and where it goes on; then carry it out."""
@@ -175,7 +183,7 @@ class _Job:
             self.watcher.note(f"resume: {why_not or 'where the interrupted training was cut off'}")
         try:
             return self.of(task, begun, checkpoints)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, BusyError):
             if any(checkpoints.glob("*.npz")):
                 self.watcher.note("kept: the epochs that are done; the same command with --resume goes on from them")
             raise
@@ -186,7 +194,7 @@ class _Job:
         if current:
             require_comparable(current, task.spec)
         self.watcher.planned(task)
-        candidate = compete(task, self.watcher, self.started, begun, checkpoints)
+        candidate = compete(task, self.watcher, self.started, begun, checkpoints, self.cluster)
         facts: dict[str, Any] = {"asked": self.asked}
         if current:
             verdict = decide(current, task, candidate.forecast, candidate.facts["validation"])

@@ -23,6 +23,7 @@ from cnnlstm_cli.cluster import Standing, carried_out, processes
 from cnnlstm_cli.errors import BusyError, DataError, UsageError
 from tests import SAMPLES
 from tests.command import called
+from tests.test_resume import weights
 
 AIR = SAMPLES / "air_passengers.csv"
 SMALL = {"train": {"epochs": 2, "members": 1, "linear": False, "refit": False}, "model": {"filters": 4, "units": 4}}
@@ -116,7 +117,7 @@ def test_a_place_that_is_none_is_refused(air, monkeypatch):
 
 @contextlib.contextmanager
 def dask(workers: int) -> Iterator[tuple[str, list[subprocess.Popen[str]]]]:
-    """A scheduler and workers as a user would start them, on loopback alone."""
+    """A scheduler and workers as a user would start them, on loopback alone: its address, and the processes."""
     with contextlib.ExitStack() as running:
 
         def start(*arguments: str) -> subprocess.Popen[str]:
@@ -131,7 +132,7 @@ def dask(workers: int) -> Iterator[tuple[str, list[subprocess.Popen[str]]]]:
         started = [start("worker", address, "--nthreads", "1") for _ in range(workers)]
         for each in (scheduler, *started):
             threading.Thread(target=each.stderr.read, daemon=True).start()  # or it waits once its pipe is full
-        yield address, started
+        yield address, [*started, scheduler]
 
 
 def children(process: subprocess.Popen[str]) -> list[int]:
@@ -162,3 +163,23 @@ def test_a_backtest_is_the_same_to_the_bit_here_in_processes_and_on_a_cluster_wh
             np.testing.assert_array_equal(other.forecasts[name], forecast, err_msg=name)
         for level, pair in here.ends["model"].items():
             np.testing.assert_array_equal(other.ends["model"][level], pair)
+
+
+@pytest.mark.slow
+def test_members_trained_on_a_cluster_are_those_trained_here_also_when_the_scheduler_goes_away(tmp_path):
+    """What has come back before it went is kept, and gone on from without a cluster."""
+    settings = {"model": {"filters": 8, "units": 8}, "train": {"epochs": 6, "patience": 9}}
+    options = {"lookback": 14, "settings": settings, "members": 3}
+    here = weights(c.train(AIR, tmp_path / "here", **options).path)
+    local = weights(c.train(AIR, tmp_path / "local", cluster="local", **options).path)
+    with dask(workers=1) as (address, (*_, scheduler)):
+        follower = Follower(at=1, act=scheduler.kill)
+        with pytest.raises(BusyError, match="the scheduler went away"):
+            c.train(AIR, tmp_path / "gone", cluster=address, watcher=follower, **options)
+    kept = list((tmp_path / "gone" / "checkpoint").glob("race-*.npz"))
+    assert 1 <= len(kept) < 3
+    gone = weights(c.train(AIR, tmp_path / "gone", resume=True, **options).path)
+    for other in (local, gone):
+        assert len(other) == len(here)
+        for ours, theirs in zip(here, other, strict=True):
+            np.testing.assert_array_equal(ours, theirs)

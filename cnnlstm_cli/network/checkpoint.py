@@ -69,9 +69,12 @@ class Checkpoint:
         self._variables = variables
         self._saved = time.monotonic()
 
-    def save(self, known: Known) -> None:
-        """Keep it, unless it was kept just now. Raises OSError; what was kept before is then still there."""
-        if self._path is None or time.monotonic() - self._saved < EVERY:
+    def save(self, known: Known, *, now: bool = False) -> None:
+        """Keep it, unless it was kept just now and this is not its end: `now`.
+
+        Raises OSError; what was kept before is then still there.
+        """
+        if self._path is None or (not now and time.monotonic() - self._saved < EVERY):
             return
         told = {
             "history": [dataclasses.astuple(epoch) for epoch in known.history],

@@ -147,6 +147,7 @@ def fit(
     on_step: OnStep | None = None,
     keep_interrupted: Callable[[], bool] = lambda: False,
     checkpoint: Path | None = None,
+    until: int | None = None,
     loss: Loss | None = None,
 ) -> Fit:
     """Trains `model`, (B, L, C) -> (B, H, C), in place, and leaves the weights of its best epoch in it.
@@ -155,8 +156,9 @@ def fit(
     that end a cycle and the weights it came with; training stops when its patience is spent. Without validation windows
     the schedule is a single cycle, and its last epoch the best. `on_step(step, steps, epoch)` is called after every
     compiled call, with the last finished epoch if there is one. In the file `checkpoint` the training is kept, and from
-    it one that was cut off goes on. A `loss` takes the place of the one that `spec` names; of a single channel the
-    forecasts may be several, (B, H, Q), each of them compared with what came.
+    it one that was cut off goes on; it pauses after the epoch numbered `until`. A `loss` takes the place of the one
+    that `spec` names; of a single channel the forecasts may be several, (B, H, Q), each of them compared with what
+    came.
 
     Only where the rate has come to zero can a training be compared with a shorter one: while it is high, a good epoch
     is luck, and a training that was cut off there forecasts worse when it is repeated on all rows.
@@ -180,7 +182,9 @@ def fit(
             latest = model.get_weights()
             known.history.append(epoch)
             _compare(known, course, latest)
-            kept.save(known)
+            kept.save(known, now=epoch.number in (until, course.epochs) or known.unrewarded >= course.patience)
+            if epoch.number == until:
+                break
     except KeyboardInterrupt:
         if not known.history or not keep_interrupted():
             raise

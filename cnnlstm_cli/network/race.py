@@ -14,22 +14,22 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnlstm_cli.cluster import Standing, Where
 from cnnlstm_cli.machine import cores
-from cnnlstm_cli.network.build import linear_network, start_linear
+from cnnlstm_cli.network.build import linear_network
 from cnnlstm_cli.network.checkpoint import Epoch
 from cnnlstm_cli.network.choose import chosen
+from cnnlstm_cli.network.elsewhere import train_elsewhere
+from cnnlstm_cli.network.entry import Entry, Linear
 from cnnlstm_cli.network.fit import Fit, fit, forecaster
-from cnnlstm_cli.network.restore import built, restored
 from cnnlstm_cli.series.windows import Windows
 from cnnlstm_cli.specs import ModelSpec, TrainSpec
-
-Linear: TypeAlias = "NDArray[np.float64] | None"
 
 SEEDS_APART = 10_007  # so that neighbouring seeds share no member
 MOMENT = 0.1  # seconds between two looks at how far the threads are
@@ -43,6 +43,9 @@ class Watcher(Protocol):
 
     def keep_interrupted(self) -> bool:
         """Ctrl-C came: whether to go on with the best weights so far."""
+
+    def stands(self, standing: Standing) -> None:
+        """How far trainings in other processes are."""
 
 
 @dataclass(frozen=True)
@@ -77,22 +80,6 @@ class Member:
     begun: Path | None = None
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A network to be trained.
-
-    epochs      None: as many as the training's specification says
-    begun       file of the weights it begins with; None: drawn by its seed
-    checkpoint  where its training is kept, and picked up; None: nowhere
-    """
-
-    spec: ModelSpec
-    seed: int
-    epochs: int | None = None
-    begun: Path | None = None
-    checkpoint: Path | None = None
-
-
 def race(
     spec: ModelSpec,
     windows: Windows,
@@ -103,6 +90,7 @@ def race(
     begun: Sequence[tuple[ModelSpec, Path]] = (),
     checkpoints: Path | None = None,
     seconds: float | None = None,
+    cluster: Where | None = None,
 ) -> Race:
     """`train.members` networks, the candidates of `spec` in turn, each with a seed of its own; and which are averaged.
 
@@ -111,6 +99,7 @@ def race(
     begun        networks to go on with instead, each with the file of its weights
     checkpoints  a folder that the trainings are kept in, and picked up from
     seconds      after which it ends, once each network has an epoch; None: when they are done
+    cluster      where they are trained, each in a process of its own; that needs `checkpoints`
 
     Raises KeyboardInterrupt when the watcher does not want what is there by then.
     """
@@ -120,7 +109,7 @@ def race(
         Entry(each, (train.seed + number * SEEDS_APART) % 2**31, None, path, _kept(checkpoints, f"race-{number}"))
         for number, (each, path) in enumerate(begun or fresh)
     ]
-    trained = _train(entries, windows, train, linear, watcher, seconds)
+    trained = _train(entries, windows, train, linear, watcher, seconds, cluster)
     trained.sort(key=lambda member: member.fit.validation)
     return _averaged(trained, windows, linear if train.linear and spec.output == "linear" else None)
 
@@ -132,6 +121,7 @@ def refit(
     linear: Linear,
     watcher: Watcher,
     checkpoints: Path | None = None,
+    cluster: Where | None = None,
 ) -> list[Member] | None:
     """The same networks trained anew on `windows`, all of them for training, for as many epochs as were best.
 
@@ -146,7 +136,7 @@ def refit(
         Entry(member.spec, member.seed, member.fit.best, member.begun, _kept(checkpoints, f"refit-{number}"))
         for number, member in enumerate(members)
     ]
-    anew = _train(entries, windows, train, linear, watcher, None)
+    anew = _train(entries, windows, train, linear, watcher, None, cluster)
     whole = len(anew) == len(members) and not any(member.fit.interrupted for member in anew)
     return anew if whole else None
 
@@ -162,9 +152,14 @@ def _train(
     linear: Linear,
     watcher: Watcher,
     seconds: float | None,
+    cluster: Where | None,
 ) -> list[Member]:
     """Trains each, `jobs` at a time. Of those interrupted it returns the ones that have an epoch."""
-    models = [_built(entry, windows, linear) for entry in entries]  # Keras draws weights from one generator
+    if cluster is not None:
+        begun = time.monotonic()
+        train_elsewhere(entries, windows, train, linear, cluster, watcher.stands, seconds)
+        seconds = None if seconds is None else max(0.0, seconds - (time.monotonic() - begun))
+    models = [entry.network(windows, linear) for entry in entries]  # Keras draws weights from one generator
     progress = _Progress(len(entries), None if seconds is None else time.monotonic() + seconds)
 
     def work(number: int) -> Fit:
@@ -253,16 +248,6 @@ class _Progress:
         told: Sequence[Epoch | None] = news or [self._told]
         for epoch in told:
             watcher.stepped(done, total, epoch)
-
-
-def _built(entry: Entry, windows: Windows, linear: Linear) -> keras.Model:
-    """The network as its training begins. Raises DataError when the file of its weights is not of such a network."""
-    spec, model = entry.spec, built(entry.spec, windows, entry.seed)
-    if entry.begun:
-        restored(model, entry.begun, "Train without --warm-start.")
-    elif linear is not None and spec.can_start_linear and spec.start == "linear":
-        start_linear(model, linear)
-    return model
 
 
 def _averaged(trained: Sequence[Member], windows: Windows, linear: Linear) -> Race:

@@ -27,7 +27,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from cnnlstm_cli.errors import DataError, InputError, OutputError
+from cnnlstm_cli.errors import BusyError, DataError, InputError, OutputError
 from cnnlstm_cli.runs.atomic import append_line, sync_folder, sync_tree, umask, write_atomically, writing_to
 from cnnlstm_cli.runs.lock import locked
 
@@ -149,7 +149,7 @@ class RunDirectory:
             keep = False
             try:
                 yield aside
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, BusyError):
                 keep = any((self.path / "checkpoint").glob("*.npz"))
                 raise
             finally:
