@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from cnnlstm_cli.diagnosis import diagnose
     from cnnlstm_cli.errors import CnnlstmError
     from cnnlstm_cli.explanation import explain
-    from cnnlstm_cli.forecast import Run, predict
+    from cnnlstm_cli.forecast import Run
+    from cnnlstm_cli.groups_forecast import forecast_groups, predict
+    from cnnlstm_cli.groups_training import train_groups
     from cnnlstm_cli.inspection import inspect
     from cnnlstm_cli.sampling import sample
     from cnnlstm_cli.scoring import score
@@ -38,11 +40,13 @@ __all__ = [
     "compare",
     "diagnose",
     "explain",
+    "forecast_groups",
     "inspect",
     "predict",
     "sample",
     "score",
     "train",
+    "train_groups",
 ]
 
 HOMES = {
@@ -53,11 +57,13 @@ HOMES = {
     "compare": "comparison",
     "diagnose": "diagnosis",
     "explain": "explanation",
+    "forecast_groups": "groups_forecast",
     "inspect": "inspection",
-    "predict": "forecast",
+    "predict": "groups_forecast",
     "sample": "sampling",
     "score": "scoring",
     "train": "training",
+    "train_groups": "groups_training",
 }
 
 

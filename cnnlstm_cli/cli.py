@@ -11,9 +11,9 @@ import typer
 from cnnlstm_cli import __version__
 from cnnlstm_cli import options as opt
 from cnnlstm_cli.config import settings_from
-from cnnlstm_cli.errors import DriftError, UsageError, needing
+from cnnlstm_cli.errors import DataError, DriftError
 from cnnlstm_cli.render.answer import answer, refuse_to_write, report, write_answer
-from cnnlstm_cli.render.messages import Messages
+from cnnlstm_cli.render.messages import Messages, failures
 
 app = typer.Typer(
     name="cnnlstm",
@@ -60,6 +60,10 @@ def train(
     keep_interrupted: Annotated[
         bool, typer.Option("--keep-interrupted", help="On Ctrl-C publish the best weights so far, without asking.")
     ] = False,
+    per: Annotated[
+        str | None,
+        typer.Option("--per", metavar="COL", help="A model for each value of COL: each series, or group of series."),
+    ] = None,
     cluster: opt.Cluster = None,
     json: opt.Json = False,
     quiet: opt.Quiet = False,
@@ -70,6 +74,7 @@ def train(
 
     \b
     cnnlstm train demand.csv --run runs/demand
+    cnnlstm train shops.csv --run runs/shops --per shop --cluster local
     cnnlstm train bike_hour.csv --run runs/bike --target cnt --horizon 48
     cnnlstm train demand.csv --run runs/demand --only-if-better -q    # in a crontab
     """
@@ -80,22 +85,44 @@ def train(
 
     messages = Messages(quiet, verbose)
     watcher = TerminalWatcher(messages, keep_interrupted)
+    unattended = training.Unattended(only_if_better, warm_start, resume, keep, wait)
+    how: dict[str, Any] = {
+        "preset": given["preset"] or "default",
+        "settings": settings_from(given["set_"] or (), given["config"]),
+        "watcher": watcher,
+        "cluster": cluster,
+        **opt.named(given),
+    }
+    if per is not None:
+        with contextlib.closing(watcher):
+            _train_groups(data, run, per, unattended, how, messages, json)
+        return
     with contextlib.closing(watcher):
-        outcome = training.attempt(
-            data,
-            run,
-            training.Unattended(only_if_better, warm_start, resume, keep, wait),
-            preset=given["preset"] or "default",
-            settings=settings_from(given["set_"] or (), given["config"]),
-            watcher=watcher,
-            cluster=cluster,
-            **opt.named(given),
-        )
+        outcome = training.attempt(data, run, unattended, **how)
     made = {name: getattr(outcome, name) for name in ("trained", "published", "why")}
     facts = {"run": str(run), **made, **record_facts(outcome.record)}
     messages.say(*summary_lines(facts))
     if json:
         answer(to_json(facts).encode())
+
+
+def _train_groups(
+    data: str, run: Path, per: str, unattended: Any, how: dict[str, Any], messages: Messages, json: bool
+) -> None:
+    """`train --per`: a group that failed is told at the end, and is an error with --strict, or where all did."""
+    from cnnlstm_cli.groups_training import train_groups
+    from cnnlstm_cli.inspection import inspect_groups
+    from cnnlstm_cli.render.groups_report import trained_line
+    from cnnlstm_cli.render.report import to_json
+
+    made = train_groups(data, run, per, unattended=unattended, **how)
+    messages.say(trained_line(made.trained, made.failed, per, run, made.seconds))
+    told = list(failures(made.failed, len(made.trained)))
+    if made.failed and (how.get("strict") or len(made.failed) == len(made.trained)):
+        raise DataError("\n".join(told))
+    messages.say(*told)
+    if json:
+        answer(to_json(inspect_groups(run)).encode())
 
 
 @app.command()
@@ -142,41 +169,22 @@ def predict(
     \b
     cnnlstm predict demand.csv --run runs/demand
     cnnlstm predict demand.csv --run runs/demand | tail -n +2 >> demand.csv
+    cnnlstm predict shops.csv --run runs/shops    # a run for each shop: see train --per
     """
-    from cnnlstm_cli.forecast import Run
-    from cnnlstm_cli.render.output import write_forecast
-    from cnnlstm_cli.runs.directory import RunDirectory
+    from cnnlstm_cli.predicting import Asked, deliver
 
-    if samples is not None and levels is not None:
-        raise UsageError("--samples writes courses, --levels the ends of intervals. Take one of them at a time.")
     if output and str(output) != "-":
         refuse_to_write(output, data, run)
-    opened = Run.open(run, version_id)
-    wanted = () if levels is None else opened.levels(opt.levels_of(levels))
-    made = opened.forecast(data, horizon, strict=strict, hold_known=hold_known, drop_ended=drop_ended)
-    lines = []
-    if log:
-        from cnnlstm_cli.scoring import entries
-
-        lines = entries(opened, made)
-    Messages(quiet).say(*made.table.notes(), *made.notes)
-    if samples is None:
-        frame = made.frame(written=True, levels=wanted)
-    else:
-        from cnnlstm_cli.sampling import paths_of
-
-        frame = paths_of(opened, made, samples, written=True)
-    content = write_forecast(
-        frame, made.table, format, wanted, long=long, header=not no_header, as_input=dialect == "input"
+    asked = Asked(
+        how={"horizon": horizon, "strict": strict, "hold_known": hold_known, "drop_ended": drop_ended},
+        levels=None if levels is None else opt.levels_of(levels),
+        samples=samples,
+        version=version_id,
+        written={"form": format, "long": long, "header": not no_header, "as_input": dialect == "input"},
+        plot=plot,
+        log=log,
     )
-    if plot:
-        from cnnlstm_cli.render.plot import show
-
-        with needing("--plot"):
-            show(made, wanted)
-    write_answer(content, output)
-    if lines:  # what was not delivered is not logged
-        RunDirectory(run).log(lines)
+    deliver(data, run, asked, output, Messages(quiet))
 
 
 @app.command()

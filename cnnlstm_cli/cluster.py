@@ -13,7 +13,7 @@ import multiprocessing
 import pickle
 import signal
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -45,6 +45,7 @@ class Standing:
     at_once      how many are worked on at a time
     memory       bytes that each may take, as estimated
     killed       how many times processes were, so far
+    failed       how many pieces that are done came to nothing
     """
 
     done: int
@@ -52,6 +53,12 @@ class Standing:
     at_once: int
     memory: int
     killed: int = 0
+    failed: int = 0
+
+    @property
+    def running(self) -> int:
+        """How many are worked on."""
+        return min(self.at_once, self.total - self.done)
 
 
 Tell: TypeAlias = Callable[[Standing], None]
@@ -112,28 +119,34 @@ def _in_processes(
     work: Callable[[Shared, Piece], Result], shared: Shared, pieces: Sequence[Piece], tell: Tell
 ) -> Generator[tuple[int, Result]]:
     sent = pickle.dumps(shared, protocol=pickle.HIGHEST_PROTOCOL)
-    left, each = set(range(len(pieces))), TASK + COPIES * len(sent)
+    left, each = list(range(len(pieces))), TASK + COPIES * len(sent)
     at_once, killed, before = processes(len(pieces), each), 0, len(pieces)
+
+    def standing() -> Standing:
+        return Standing(len(pieces) - len(left), len(pieces), at_once, each, killed)
+
     while killed < TRIES or len(left) < before:  # where something was done between two deaths, there is hope
         before = len(left)
-        tell(Standing(len(pieces) - len(left), len(pieces), at_once, each, killed))
+        tell(standing())
         context = multiprocessing.get_context("spawn")  # a fork would take TensorFlow's threads apart
         pool = ProcessPoolExecutor(at_once, context, _begin, (sent,))
-        futures = {pool.submit(_one, work, pieces[number]): number for number in sorted(left)}
+        numbers, waiting = iter([*left]), dict[Any, int]()
         try:
-            for future in as_completed(futures):
-                if isinstance(future.exception(), BrokenProcessPool):  # others may have ended before it
-                    continue
-                number = futures.pop(future)
+            while left:
+                for number in itertools.islice(numbers, AHEAD * at_once - len(waiting)):
+                    waiting[pool.submit(_one, work, pieces[number])] = number
+                future = next(iter(wait(waiting, return_when=FIRST_COMPLETED).done))
+                number = waiting.pop(future)
                 yield number, future.result()
                 left.remove(number)
-                tell(Standing(len(pieces) - len(left), len(pieces), at_once, each, killed))
-            if not left:
-                pool.shutdown()
-                return
+                tell(standing())
+            pool.shutdown()
+        except BrokenProcessPool:
+            killed += 1
+        else:
+            return
         finally:
             _end(pool)
-        killed += 1
     raise BusyError(
         f"--cluster local: processes were killed {killed} times, for want of memory perhaps: about "
         f"{each / 2**30:.1f} GiB each, {at_once} at a time. Leave out --cluster, or try later."

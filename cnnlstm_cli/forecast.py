@@ -194,8 +194,21 @@ class Run:
     ) -> Forecast:
         """`predict`, with all that is known about it. Raises as `predict` does, and DataError when `strict` and the
         rows that the forecast depends on need mending."""
-        steps = self._steps(horizon)
+        self._steps(horizon)  # before a large file is read
         table = read_recent(data, self.record.schema, self.record.lookback)
+        return self.after(table, horizon, strict=strict, hold_known=hold_known, drop_ended=drop_ended)
+
+    def after(
+        self,
+        table: Table,
+        horizon: int | None = None,
+        *,
+        strict: bool = False,
+        hold_known: bool = False,
+        drop_ended: bool = False,
+    ) -> Forecast:
+        """`forecast`, of rows that have been read: the newest `lookback` of each series."""
+        steps = self._steps(horizon)
         times = self._times(table, self.record.horizon)
         notes: list[str] = []
         if drop_ended:
@@ -371,19 +384,6 @@ def _without_ended(table: Table, times: tuple[Times, ...]) -> tuple[Table, tuple
     first = table.ids[int(ended.argmax())]
     note = f"{ended.sum():,} series left out that ended over {len(times[0])} steps ago (first {first!r})"
     return table.only(~ended), tuple(itertools.compress(times, ~ended)), [note]
-
-
-def predict(
-    data: Data,
-    run: str | Path,
-    horizon: int | None = None,
-    levels: Sequence[float] = (),
-    *,
-    hold_known: bool = False,
-    drop_ended: bool = False,
-) -> pd.DataFrame:
-    """`Run.open(run).predict(...)`: the command `cnnlstm predict DATA --run DIR` as a function."""
-    return Run.open(run).predict(data, horizon, levels, hold_known=hold_known, drop_ended=drop_ended)
 
 
 def rounded(values: Numbers, scale: Numbers) -> Numbers:

@@ -17,6 +17,7 @@ from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.planning import lay_windows, settle
 from cnnlstm_cli.reasons import difficulty, reasons
 from cnnlstm_cli.runs.directory import RunDirectory
+from cnnlstm_cli.runs.groups import GroupDirectory
 from cnnlstm_cli.runs.record import Record
 from cnnlstm_cli.series.covariates import Covariate
 from cnnlstm_cli.series.reader import Data, opened, read_training
@@ -54,6 +55,10 @@ def looked(path: Data, data: Data | None, gradients: bool, options: Options) -> 
         raise UsageError("gradients need rows to look at. Name them with --data.")
     if not is_run(path):
         return inspect_data(path, options), {}
+    if GroupDirectory(Path(str(path))).exists:
+        if data is not None:
+            raise UsageError(f"{path} holds a run for each group. Name one of them: {path}/groups/NAME")
+        return inspect_groups(Path(str(path))), {}
     facts, arrays = inspect_run(Path(str(path))), {}
     if data is not None:
         from cnnlstm_cli.diagnosis import diagnose  # here, because a look at a run alone has no use for it
@@ -93,6 +98,29 @@ def inspect_run(path: Path) -> Facts:
         },
         "history": [_told(entry) for entry in directory.history()],
         "losses": _losses(run.folder / "history.csv"),
+    }
+
+
+def inspect_groups(path: Path) -> Facts:
+    """Of a directory of many runs, how the last training of each went. Raises DataError."""
+    directory = GroupDirectory(path)
+    index = directory.index()
+    found = []
+    for name, entry in index["groups"].items():
+        scores = entry["validation"]
+        of = {**{metric: scores["model"][metric] for metric in ("mae", "mase")}, **skill(scores)} if scores else {}
+        told = {"mae": None, "mase": None, "against": "", "percent": None, **of}
+        run = directory.run(name)
+        published = next(iter(sorted(run.versions(), reverse=True)), "") and run.current()
+        found.append({"group": name, "version": published, **told, "why": entry["why"], "failed": entry["failed"]})
+    return {
+        "kind": "groups",
+        "run": str(path),
+        "per": index["per"],
+        "complete": index["complete"],
+        "served": sum(bool(each["version"]) for each in found),
+        "failed": sum(bool(each["failed"]) for each in found),
+        "groups": found,
     }
 
 

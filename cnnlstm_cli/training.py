@@ -123,13 +123,9 @@ def attempt(
     directory, source = RunDirectory(Path(run)), opened(data)
     spec = spec_from(options, settings, preset)
     asked = json.loads(json.dumps(spec.to_dict()))
-    if unattended.only_if_better and (current := _current(directory)):
+    if unattended.only_if_better and (current := published_in(directory)):
         same = {"asked": asked, "sha256": fingerprint(source)}
-        if _tried(current.record.facts) == same:
-            return Outcome(current, current.record, False, False, UNCHANGED)
-        refused = [entry for entry in directory.history() if entry["version"] == current.record.version]
-        if refused and not refused[-1].get("published", True) and _tried(refused[-1]) == same:
-            why = f"{REFUSED} ({refused[-1].get('why')})"
+        if why := nothing_to_do(directory, current, same):
             return Outcome(current, current.record, False, False, why)
     watcher = watcher or Watcher()
     watcher.reading()
@@ -137,6 +133,25 @@ def attempt(
     with directory.training(unattended.wait) as aside:
         job = _Job(directory, aside, watcher, started, unattended, asked, cluster)
         return job.on(table, spec)
+
+
+def nothing_to_do(directory: RunDirectory, current: Run, same: Mapping[str, Any]) -> str:
+    """Why a training of the `same` data and options would come to nothing new; empty where it may."""
+    if _tried(current.record.facts) == same:
+        return UNCHANGED
+    refused = [entry for entry in directory.history() if entry["version"] == current.record.version]
+    if refused and not refused[-1].get("published", True) and _tried(refused[-1]) == same:
+        return f"{REFUSED} ({refused[-1].get('why')})"
+    return ""
+
+
+def train_table(
+    table: Table, spec: Spec, directory: RunDirectory, unattended: Unattended, asked: Mapping[str, Any]
+) -> Outcome:
+    """`attempt` on rows that have been read, unwatched; `asked` is the specification as it is kept."""
+    started = time.perf_counter()
+    with directory.training(unattended.wait) as aside:
+        return _Job(directory, aside, Watcher(), started, unattended, asked).on(table, spec)
 
 
 def train_task(task: Task, directory: RunDirectory, watcher: Watcher) -> Run:
@@ -168,7 +183,7 @@ class _Job:
         """Settle the task, from the published version or anew, and where it goes on; then carry it out."""
         warm: Warm | str = ""
         if self.unattended.warm_start:
-            warm = begin(table, self.asked or {}, spec, _current(self.directory))
+            warm = begin(table, self.asked or {}, spec, published_in(self.directory))
         begun: Begun | None = None
         if isinstance(warm, Warm):
             task, begun = warm.task, warm.begun
@@ -190,7 +205,7 @@ class _Job:
 
     def of(self, task: Task, begun: Begun | None = None, checkpoints: Path | None = None) -> Outcome:
         """Fit the networks of a task, or go on with those that have begun, and publish them unless the gate says no."""
-        current = _current(self.directory) if self.unattended.only_if_better else None
+        current = published_in(self.directory) if self.unattended.only_if_better else None
         if current:
             require_comparable(current, task.spec)
         self.watcher.planned(task)
@@ -201,15 +216,15 @@ class _Job:
             facts["gate"] = {"publish": verdict.publish, "why": verdict.why, **verdict.scores}
             if not verdict.publish:
                 kept = candidate.record(current.record.version, b"", facts)
-                self.directory.note(current.record.version, _entry(kept, False, verdict.why))
+                self.directory.note(current.record.version, history_entry(kept, False, verdict.why))
                 return Outcome(current, kept, True, False, verdict.why)
         record = write(candidate, self.aside, self.watcher, facts)
         why = facts["gate"]["why"] if current else ASKED
-        self.directory.publish(self.aside, record.version, _entry(record, True, why), self.unattended.keep)
+        self.directory.publish(self.aside, record.version, history_entry(record, True, why), self.unattended.keep)
         return Outcome(Run.open(self.directory.path), record, True, True, why)
 
 
-def _current(directory: RunDirectory) -> Run | None:
+def published_in(directory: RunDirectory) -> Run | None:
     """The published version; None where there is none that can be read."""
     try:
         return Run.open(directory.path)
@@ -223,7 +238,7 @@ def _tried(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {"asked": facts.get("asked"), "sha256": data.get("sha256") if isinstance(data, dict) else None}
 
 
-def _entry(record: Record, published: bool, why: str) -> dict[str, Any]:
+def history_entry(record: Record, published: bool, why: str) -> dict[str, Any]:
     """A training's line in the history."""
     kept = ("created", "validation", "rows", "seconds", "data", "asked")
     return {"published": published, "why": why, **{key: record.facts[key] for key in kept}}

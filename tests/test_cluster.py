@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import cnnlstm_cli as c
@@ -21,8 +22,10 @@ from cnnlstm_cli import cluster, machine
 from cnnlstm_cli.candidate import Watcher
 from cnnlstm_cli.cluster import Standing, carried_out, processes
 from cnnlstm_cli.errors import BusyError, DataError, UsageError
+from cnnlstm_cli.groups_training import train_groups
 from tests import SAMPLES
 from tests.command import called
+from tests.test_groups import shop
 from tests.test_resume import weights
 
 AIR = SAMPLES / "air_passengers.csv"
@@ -143,26 +146,41 @@ def children(process: subprocess.Popen[str]) -> list[int]:
     return [int(number) for number in listed.stdout.split()]
 
 
+def same_weights(ours: list[np.ndarray], theirs: list[np.ndarray]) -> None:
+    assert len(ours) == len(theirs)
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.slow
-def test_a_backtest_is_the_same_to_the_bit_here_in_processes_and_on_a_cluster_whose_worker_is_killed():
-    options = {"folds": 3, "lookback": 14, "settings": SMALL}
-    here = c.backtest(AIR, **options)
-    local = c.backtest(AIR, cluster="local", **options)
+def test_twelve_series_are_trained_the_same_to_the_bit_in_processes_and_on_a_cluster_whose_worker_is_killed(tmp_path):
+    data = pd.concat([shop(f"s{k}", rows=60) for k in range(12)], ignore_index=True)
+    local = train_groups(data, tmp_path / "local", "shop", horizon=7, settings=SMALL, cluster="local")
     with dask(workers=2) as (address, workers):
 
         def kill() -> None:
             for number in children(workers[0]):
                 os.kill(number, signal.SIGKILL)
 
-        follower = Follower(at=1, act=kill)
-        spread = c.backtest(AIR, cluster=address, watcher=follower, **options)
-    assert follower.told[-1].done == 3
-    for other in (local, spread):
-        assert other.notes == here.notes
-        for name, forecast in here.forecasts.items():
-            np.testing.assert_array_equal(other.forecasts[name], forecast, err_msg=name)
-        for level, pair in here.ends["model"].items():
-            np.testing.assert_array_equal(other.ends["model"][level], pair)
+        follower = Follower(at=6, act=kill)
+        options = {"horizon": 7, "settings": SMALL, "cluster": address, "watcher": follower}
+        spread = train_groups(data, tmp_path / "spread", "shop", **options)
+    assert follower.told[-1].done == 12
+    assert not local.failed
+    assert not spread.failed
+    for name in data["shop"].unique():
+        same_weights(weights(local.run(name).path), weights(spread.run(name).path))
+
+
+@pytest.mark.slow
+def test_a_backtest_is_the_same_to_the_bit_here_and_in_processes():
+    options = {"folds": 2, "lookback": 14, "settings": SMALL}
+    here, local = c.backtest(AIR, **options), c.backtest(AIR, cluster="local", **options)
+    assert local.notes == here.notes
+    for name, forecast in here.forecasts.items():
+        np.testing.assert_array_equal(local.forecasts[name], forecast, err_msg=name)
+    for level, pair in here.ends["model"].items():
+        np.testing.assert_array_equal(local.ends["model"][level], pair)
 
 
 @pytest.mark.slow
@@ -171,15 +189,10 @@ def test_members_trained_on_a_cluster_are_those_trained_here_also_when_the_sched
     settings = {"model": {"filters": 8, "units": 8}, "train": {"epochs": 6, "patience": 9}}
     options = {"lookback": 14, "settings": settings, "members": 3}
     here = weights(c.train(AIR, tmp_path / "here", **options).path)
-    local = weights(c.train(AIR, tmp_path / "local", cluster="local", **options).path)
     with dask(workers=1) as (address, (*_, scheduler)):
         follower = Follower(at=1, act=scheduler.kill)
         with pytest.raises(BusyError, match="the scheduler went away"):
             c.train(AIR, tmp_path / "gone", cluster=address, watcher=follower, **options)
     kept = list((tmp_path / "gone" / "checkpoint").glob("race-*.npz"))
     assert 1 <= len(kept) < 3
-    gone = weights(c.train(AIR, tmp_path / "gone", resume=True, **options).path)
-    for other in (local, gone):
-        assert len(other) == len(here)
-        for ours, theirs in zip(here, other, strict=True):
-            np.testing.assert_array_equal(ours, theirs)
+    same_weights(here, weights(c.train(AIR, tmp_path / "gone", resume=True, **options).path))

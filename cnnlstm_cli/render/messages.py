@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+
+MOST = 10  # groups that are named
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,16 @@ def complain(kind: str, message: str) -> None:
     colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     shown = f"\033[1;31m{kind}:\033[0m" if colour else f"{kind}:"
     print(f"{_moment()}{shown}", printable(message), file=sys.stderr)  # noqa: T201
+
+
+def failures(failed: Mapping[str, str], count: int) -> Iterator[str]:
+    """What was wrong with which of `count` groups, the first of them."""
+    if failed:
+        yield f"failed: {len(failed):,} of {count:,} groups"
+    for name, why in list(failed.items())[:MOST]:
+        yield f"  {name}: {why}"
+    if len(failed) > MOST:
+        yield f"  and {len(failed) - MOST:,} more"
 
 
 def _write(lines: Iterable[str]) -> None:

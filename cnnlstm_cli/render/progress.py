@@ -96,13 +96,14 @@ class TerminalWatcher(Watcher):
     def stands(self, standing: Standing) -> None:
         """A bar over all trainings; the first time it says how many there are, and in a log each one that is done."""
         if not standing.done and not standing.killed:
-            memory = f"about {standing.memory / 2**30:.1f} GiB each"
-            self._messages.say(f"{standing.total} trainings, {standing.at_once} at a time, {memory}")
+            memory = f", about {standing.memory / 2**30:.1f} GiB each" if standing.memory else ""
+            self._messages.say(f"{standing.total:,} trainings, {standing.at_once} at a time{memory}")
         if standing.killed > self._killed:
             self._killed = standing.killed
             self._messages.say("a process was killed: what it was at is done again")
-        told = f"{standing.done} done, {min(standing.at_once, standing.total - standing.done)} running"
-        self._messages.detail(f"trainings: {told}, of {standing.total}")
+        told = f"{standing.done:,} done, {standing.running} running"
+        told += f", {standing.failed:,} failed" if standing.failed else ""
+        self._messages.detail(f"trainings: {told}, of {standing.total:,}")
         self._progress.update(self._bar, completed=standing.done, total=standing.total, epoch="trainings", losses=told)
         self._progress.start()
 

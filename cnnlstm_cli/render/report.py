@@ -44,6 +44,11 @@ def to_csv(facts: Facts) -> str:
 
         rows.writerows(_finite(comparison_rows(facts)))
         return text.getvalue()
+    if facts["kind"] == "groups":
+        from cnnlstm_cli.render.groups_report import groups_rows
+
+        rows.writerows(_finite(list(groups_rows(facts))))
+        return text.getvalue()
     if facts["kind"] == "backtest":
         rows.writerows(_finite(_score_rows(facts)))
         return text.getvalue()
@@ -64,11 +69,13 @@ def draw(facts: Facts) -> None:
     """Tables on the terminal's standard output."""
     from cnnlstm_cli.render.comparison_report import comparison_report
     from cnnlstm_cli.render.data_report import data_report  # which is made of pieces of this room
+    from cnnlstm_cli.render.groups_report import groups_report
     from cnnlstm_cli.render.run_report import run_report  # as well
 
     reports = {
         "run": run_report,
         "comparison": comparison_report,
+        "groups": groups_report,
         "data": data_report,
         "settings": settings_report,
         "backtest": backtest_report,

@@ -79,6 +79,11 @@ class RunDirectory:
                 raise InputError(f"{self.path}: 'current' is no file. Is it a run?")
             name = (self.path / "current").read_text(encoding="utf-8").strip()
         except (FileNotFoundError, NotADirectoryError):
+            if (self.path / "groups.json").is_file():
+                raise InputError(
+                    f"{self.path} holds a run for each group of a file. Name one of them, as {self.path}/groups/NAME; "
+                    f"predict and inspect take them all. See: cnnlstm inspect {self.path}"
+                ) from None
             raise InputError(f"{self.path} holds no run. Train one: cnnlstm train DATA --run {self.path}") from None
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{self.path}: can't read its file 'current': {error}.") from None

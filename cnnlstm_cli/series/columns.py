@@ -34,9 +34,11 @@ def covariates_of(spec: DataSpec) -> dict[Role, tuple[str, ...]]:
     return {"known": spec.known, "past": spec.past, "static": spec.static}
 
 
-def targets_of(sheet: Sheet, spec: DataSpec, time: TimeColumn) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
-    """The columns to forecast, and those left out with the reason."""
-    taken = {*time.names, *((spec.id,) if spec.id else ())}
+def targets_of(
+    sheet: Sheet, spec: DataSpec, time: TimeColumn, groups: Sequence[str] = ()
+) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """The columns to forecast, and those left out with the reason; `groups` tell groups of series apart."""
+    taken = {*time.names, *groups, *((spec.id,) if spec.id else ())}
     if spec.id in time.names:
         raise UsageError(f"column {spec.id!r} can't be both the time and the id. Name another with --id or --time.")
     for role, names in (*covariates_of(spec).items(), ("target", spec.target)):

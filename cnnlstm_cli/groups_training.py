@@ -1,0 +1,300 @@
+"""The train use case of many runs: a model for each series of a file, or for each group of them.
+
+Each group's rows are sent to where it is trained, and its version comes back, to be published here. So nothing but
+this process writes to the directory, and workers need see no disk of ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from cnnlstm_cli.candidate import Watcher
+from cnnlstm_cli.cluster import Standing, Where, arriving
+from cnnlstm_cli.config import Options, Spec, spec_from
+from cnnlstm_cli.errors import CnnlstmError, UsageError
+from cnnlstm_cli.forecast import Run
+from cnnlstm_cli.machine import packages
+from cnnlstm_cli.runs.atomic import writing_to
+from cnnlstm_cli.runs.directory import RunDirectory
+from cnnlstm_cli.runs.groups import GroupDirectory
+from cnnlstm_cli.runs.parcel import Files, packed, unpack
+from cnnlstm_cli.series.groups import Groups, groups_to_train
+from cnnlstm_cli.series.reader import Data, fingerprint, opened
+from cnnlstm_cli.series.table import Table
+from cnnlstm_cli.training import Unattended, history_entry, nothing_to_do, published_in, train_table
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+EVERY = 5.0  # seconds from one writing of the index to the next
+
+
+@dataclass(frozen=True)
+class Groupwise:
+    """What came of a training of many groups.
+
+    index    what groups.json holds: of each group, also those of earlier trainings, how its last training went
+    trained  the groups that were trained now
+    """
+
+    path: Path
+    index: Mapping[str, Any]
+    trained: tuple[str, ...]
+    seconds: float
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Of those groups of the file that have no new version for a fault, which."""
+        return {name: each["failed"] for name, each in self.index["groups"].items() if each["done"] and each["failed"]}
+
+    def run(self, group: str) -> Run:
+        """The published run of a group. Raises as `Run.open`."""
+        return Run.open(GroupDirectory(self.path).run(group).path)
+
+
+def train_groups(
+    data: Data,
+    run: str | Path,
+    per: str,
+    *,
+    preset: str = "default",
+    settings: Mapping[str, Any] | None = None,
+    watcher: Watcher | None = None,
+    unattended: Unattended | None = None,
+    cluster: Where | None = None,
+    **options: Unpack[Options],
+) -> Groupwise:
+    """Train a model for each value of the column `per`, and publish each in a run of its own in the directory `run`.
+
+    options     those of `train`. Without `id`, or where `id` is `per`, each group is one series
+    unattended  as for each of them
+    cluster     where they are trained, several at a time: see `cluster.arriving`. Default: here, one by one
+
+    A group that can't be trained does not stop the others: `failed`. A training that was cut off goes on when the same
+    is asked of the same data. Raises UsageError, InputError, DataError, OutputError or BusyError; of a group that was
+    not published by then, the run is as it was.
+    """
+    started = time.perf_counter()
+    directory, source, watcher = GroupDirectory(Path(run)), opened(data), watcher or Watcher()
+    unattended = unattended or Unattended()
+    if unattended.resume:
+        raise UsageError("--per goes on by itself where the same training was cut off. Leave out --resume.")
+    spec = spec_from(options, settings, preset)
+    spec = replace(spec, data=replace(spec.data, id=spec.data.id or per))
+    if cluster is not None:  # where one training is at each core, its networks take turns
+        spec = replace(spec, train=replace(spec.train, jobs=1))
+    watcher.reading()
+    groups = groups_to_train(source, spec.data, per)
+    task = {"data": fingerprint(source), "options": _plain(spec), "unattended": asdict(unattended)}
+    task["software"] = packages()
+    with directory.training(unattended.wait):
+        book = _Book(directory, _begun(directory, groups, task))
+        todo = [name for name in groups.series if not book.entry(name)["done"]]
+        if len(todo) < len(groups.series):
+            watcher.note(f"{len(groups.series) - len(todo):,} of {len(groups.series):,} groups were done before")
+        for note in groups.notes():
+            watcher.note(note)
+        _train(groups, spec, directory, book, todo, watcher, unattended, cluster)
+        book.close()
+    return Groupwise(Path(run), book.index, tuple(todo), time.perf_counter() - started)
+
+
+def _plain(spec: Spec) -> dict[str, Any]:
+    """As JSON has it; without how many are trained at a time, which changes no number."""
+    told: dict[str, Any] = json.loads(json.dumps(replace(spec, train=replace(spec.train, jobs=None)).to_dict()))
+    return told
+
+
+def _begun(directory: GroupDirectory, groups: Groups, task: Mapping[str, Any]) -> dict[str, Any]:
+    """The index as the training begins: what the same one had done before it was cut off is done."""
+    old: dict[str, Any] = directory.index() if directory.exists else {"groups": {}, "complete": True, "task": {}}
+    again = not old["complete"] and old["task"] == task
+    entries = {name: {**each, "done": again and each["done"]} for name, each in old["groups"].items()}
+    blank = {"done": False, "failed": "", "why": "", "version": "", "validation": {}}
+    entries = {**entries, **{name: entries.get(name, dict(blank)) for name in groups.series}}
+    return {
+        "per": groups.per,
+        "complete": False,
+        "task": task,
+        "schema": asdict(groups.found.schema),
+        "groups": entries,
+    }
+
+
+@dataclass
+class _Book:
+    """The index, written every few seconds: of thousands of groups it is long."""
+
+    directory: GroupDirectory
+    index: dict[str, Any]
+    written: float = field(default=float("-inf"))
+
+    def entry(self, group: str) -> dict[str, Any]:
+        """That of a group."""
+        found: dict[str, Any] = self.index["groups"][group]
+        return found
+
+    def done(self, group: str, **facts: Any) -> None:
+        """A group's training has ended."""
+        self.entry(group).update(done=True, **facts)
+        if time.monotonic() - self.written > EVERY:
+            self.write()
+
+    def write(self) -> None:
+        """Raises OutputError."""
+        self.directory.write(self.index)
+        self.written = time.monotonic()
+
+    def close(self) -> None:
+        """All groups are done."""
+        self.index["complete"] = True
+        self.write()
+
+
+@dataclass(frozen=True)
+class _Common:
+    spec: Spec
+    asked: Mapping[str, Any]
+    unattended: Unattended
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A group to be trained; or why it can't be, in place of its rows.
+
+    version  the published one's name and files, where the training asks for it
+    """
+
+    group: str
+    table: Table | str
+    version: tuple[str, Files] | None = None
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What came of a group: a version's files, or none, its line in the history, and why; or what was wrong."""
+
+    version: str = ""
+    files: Files | None = None
+    entry: Mapping[str, Any] | None = None
+    why: str = ""
+    failed: str = ""
+
+
+def _train(
+    groups: Groups,
+    spec: Spec,
+    directory: GroupDirectory,
+    book: _Book,
+    todo: Sequence[str],
+    watcher: Watcher,
+    unattended: Unattended,
+    cluster: Where | None,
+) -> None:
+    common = _Common(spec, _plain(spec), unattended)
+    pieces = _Pieces(groups, directory, common, todo)
+    failed: list[str] = []
+
+    def tell(standing: Standing) -> None:
+        watcher.stands(replace(standing, failed=len(failed)))
+
+    try:
+        with contextlib.closing(arriving(_trained, common, pieces, cluster, tell)) as results:
+            for number, made in results:
+                group = todo[number]
+                reason = _published(directory.run(group), made, unattended, book, group)
+                failed += [group] if reason else []
+    except BaseException:
+        if any(book.entry(name)["done"] for name in todo):
+            book.write()
+            watcher.note("kept: the groups that are done; the same command goes on with the others")
+        raise
+
+
+def _published(run: RunDirectory, made: _Made, unattended: Unattended, book: _Book, group: str) -> str:
+    """Publish what came back of a group; why not, where something was wrong."""
+    facts: dict[str, Any] = {"failed": made.failed, "why": made.why}
+    if made.files is not None and made.entry is not None:
+        with run.training(unattended.wait) as aside:
+            with writing_to(run.path):
+                unpack(made.files, aside)
+            run.publish(aside, made.version, made.entry, unattended.keep)
+    elif made.entry is not None:
+        run.note(made.version, made.entry)
+    if made.entry is not None:
+        facts |= {"version": made.version, "validation": made.entry["validation"]}
+    book.done(group, **facts)
+    return made.failed
+
+
+@dataclass(frozen=True)
+class _Pieces(Sequence[_Piece]):
+    """Made when they are asked for: of many groups only a few are in memory at a time."""
+
+    groups: Groups
+    directory: GroupDirectory
+    common: _Common
+    names: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, number: int) -> _Piece: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[_Piece]: ...
+    def __getitem__(self, number: int | slice) -> _Piece | Sequence[_Piece]:
+        if isinstance(number, slice):
+            return [self[k] for k in range(len(self))[number]]
+        name = self.names[number]
+        try:
+            return _Piece(name, self.groups.training(name, self.common.spec.data), self._version(name))
+        except CnnlstmError as error:
+            return _Piece(name, str(error))
+
+    def _version(self, name: str) -> tuple[str, Files] | None:
+        wanted = self.common.unattended
+        run = self.directory.run(name)
+        current = published_in(run) if wanted.only_if_better or wanted.warm_start else None
+        if current is None:
+            return None
+        with writing_to(run.path):
+            history = (run.path / "history.jsonl").read_bytes()
+            inside = packed(current.folder)
+        files = {f"versions/{current.folder.name}/{path}": content for path, content in inside.items()}
+        return current.folder.name, {**files, "history.jsonl": history, "current": current.folder.name.encode()}
+
+
+def _trained(common: _Common, piece: _Piece) -> _Made:
+    """A version of a group, trained in a folder that is gone afterwards."""
+    if isinstance(piece.table, str):
+        return _Made(failed=piece.table)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            run = RunDirectory(Path(folder, "run"))
+            if piece.version:
+                run.path.mkdir()
+                unpack(piece.version[1], run.path)
+            return _outcome(common, run, piece.table)
+    except CnnlstmError as error:
+        return _Made(failed=str(error))
+    except Exception as error:  # noqa: BLE001 - of one group, which must not take the others along
+        return _Made(failed=f"{type(error).__name__}: {error}. This is a bug in cnnlstm: please report it.")
+
+
+def _outcome(common: _Common, run: RunDirectory, table: Table) -> _Made:
+    current = published_in(run)
+    same = {"asked": common.asked, "sha256": table.fingerprint}
+    if common.unattended.only_if_better and current and (why := nothing_to_do(run, current, same)):
+        return _Made(current.folder.name, why=why)
+    spec, asked = common.spec, common.asked
+    done = train_table(table, spec, run, common.unattended, asked)
+    entry = history_entry(done.record, done.published, done.why)
+    return _Made(done.run.folder.name, packed(done.run.folder) if done.published else None, entry, done.why)
