@@ -111,6 +111,11 @@ class Candidate:
         scaled = self.raced.forecast.transpose(2, 0, 1).reshape(-1, self.task.windows.horizon)
         return self.task.judge.model(scaled)
 
+    @property
+    def weights(self) -> list[float]:
+        """In the average: of the networks that are kept, then of the linear model, if it is."""
+        return [weight for weight in (*self.raced.weights, self.raced.linear) if weight]
+
     @cached_property
     def facts(self) -> dict[str, Any]:
         """What a reader of run.json wants to know beside what predicting needs."""
@@ -130,7 +135,8 @@ class Candidate:
             **({"series": self._series()} if table.schema.id else {}),
             "epochs": {"run": len(best.history), "best": best.best, "interrupted": raced.interrupted},
             "members": [_member_facts(member) | {"kept": member in raced.kept} for member in raced.trained],
-            "linear": raced.linear,
+            "linear": raced.linear > 0,
+            "weights": self.weights,
             "rows": {"read": table.read, "used": len(table.values), "training": training, "validation": validation},
             "windows": {"training": len(task.windows.training), "validation": len(task.windows.validation)},
             "mended": table.mended_counts(),
@@ -280,7 +286,7 @@ def write(candidate: Candidate, folder: Path, watcher: Watcher, facts: Mapping[s
     models = [member.model for member in members]
     if candidate.raced.linear and linear is not None:
         models.append(linear_network(linear, candidate.task.columns))
-    network = average(models)
+    network = average(models, candidate.weights)
     with writing_to(folder.parent.parent):
         (folder / "members").mkdir()
         for number, member in enumerate(members):

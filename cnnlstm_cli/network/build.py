@@ -88,8 +88,9 @@ def linear_network(weights: NDArray[np.float64], channels: int) -> keras.Model:
     return model
 
 
-def average(members: Sequence[keras.Model]) -> keras.Model:
-    """The mean of the members' forecasts as one network: (B, L, C) -> (B, H, C); beside it their calendar, if any."""
+def average(members: Sequence[keras.Model], weights: Sequence[float]) -> keras.Model:
+    """The weighted mean of the members' forecasts as one network: (B, L, C) -> (B, H, C); beside it their calendar, if
+    any. The weights are 1 together."""
     if len(members) == 1:
         return members[0]
     most = max((member.inputs for member in members), key=len)
@@ -97,4 +98,5 @@ def average(members: Sequence[keras.Model]) -> keras.Model:
     for number, member in enumerate(members):
         member.name = f"member_{number}"
     made = [member(inputs[: len(member.inputs)] if len(member.inputs) > 1 else inputs[0]) for member in members]
-    return keras.Model(inputs if len(inputs) > 1 else inputs[0], keras.layers.Average()(made), name="average")
+    parts = [keras.layers.Rescaling(weight)(each) for weight, each in zip(weights, made, strict=True)]
+    return keras.Model(inputs if len(inputs) > 1 else inputs[0], keras.layers.Add()(parts), name="average")

@@ -24,7 +24,7 @@ from cnnlstm_cli.cluster import Standing, Where
 from cnnlstm_cli.machine import cores
 from cnnlstm_cli.network.build import linear_network
 from cnnlstm_cli.network.checkpoint import Epoch
-from cnnlstm_cli.network.choose import chosen
+from cnnlstm_cli.network.choose import weighed
 from cnnlstm_cli.network.elsewhere import train_elsewhere
 from cnnlstm_cli.network.entry import Entry, Linear
 from cnnlstm_cli.network.fit import Fit, fit, forecaster
@@ -53,15 +53,20 @@ class Race:
     """How a race ended.
 
     trained   all networks, the best first
-    kept      those that are averaged; none when the validation rows speak against every one
-    linear    whether the linear model is averaged with them
+    weights   of each of them in the average; 0 of those that are left out
+    linear    that of the linear model
     forecast  their average's, of the validation windows, (m, H, C) scaled
     """
 
     trained: Sequence[Member]
-    kept: Sequence[Member]
-    linear: bool
+    weights: Sequence[float]
+    linear: float
     forecast: NDArray[np.float32]
+
+    @property
+    def kept(self) -> list[Member]:
+        """Those that are averaged; none when the validation rows speak against every one."""
+        return [member for member, weight in zip(self.trained, self.weights, strict=True) if weight]
 
     @property
     def interrupted(self) -> bool:
@@ -251,14 +256,14 @@ class _Progress:
 
 
 def _averaged(trained: Sequence[Member], windows: Windows, linear: Linear) -> Race:
-    """Which of the networks, and whether the linear model, unless a network still is it, as it began."""
+    """With what weights the networks, and the linear model, unless a network still is it, as it began."""
     rows = windows.lookback + np.arange(windows.horizon)
     came = windows.values[windows.validation[:, None] + rows]
     models = [member.model for member in trained]
     if linear is not None and not any(member.spec.start == "linear" and member.fit.best == 0 for member in trained):
         models.append(linear_network(linear, windows.values.shape[1]))
     forecasts = [forecaster(model, windows)() for model in models]
-    places = chosen(forecasts, came, windows.validation)
-    kept = [member for place, member in enumerate(trained) if place in places]
-    average: NDArray[np.float32] = np.mean([forecasts[place] for place in places], axis=0, dtype=np.float32)
-    return Race(trained, kept, len(trained) in places, average)
+    weights = weighed(forecasts, came, windows.validation)
+    average = sum((np.float32(weight) * each for weight, each in zip(weights, forecasts, strict=True)), np.float32(0))
+    networks = weights[: len(trained)].tolist()
+    return Race(trained, networks, float(weights[len(trained) :].sum()), np.asarray(average, np.float32))

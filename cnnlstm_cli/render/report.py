@@ -307,7 +307,11 @@ def averaged(facts: Facts) -> str:
     kept = sum(member["kept"] for member in facts["members"])
     networks = [f"{kept} network{'s' if kept > 1 else ''}"] if kept else []
     linear = ["the linear model"] if facts["linear"] else []
-    return " and ".join(networks + linear) + (" averaged" if kept + len(linear) > 1 else "")
+    if kept + len(linear) == 1:
+        return (networks + linear)[0]
+    shares = [f"{100 * weight:.0f}" for weight in facts.get("weights", ())]
+    told = f", by {', '.join(shares[:-1])} and {shares[-1]} %" if shares else ""
+    return f"{' and '.join(networks + linear)} averaged{told}"
 
 
 def pairs(facts: Mapping[str, str]) -> Table:

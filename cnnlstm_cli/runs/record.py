@@ -68,6 +68,7 @@ TOLD = {
     "members": [{**dict.fromkeys(REGULARISED, NUMBER), "seed": int, "mae": NUMBER, "kept": bool}],
     "errors": str,
     "linear": bool,
+    "weights?": [NUMBER],
     "refitted": bool,
     "rows": dict.fromkeys(("read", "used", "training", "validation"), int),
     "windows": {"training": int, "validation": int},

@@ -78,7 +78,7 @@ def test_an_average_hands_the_calendar_to_each_member(random: np.random.Generato
     members = [unequal(random), unequal(random)]
     inputs = [random.normal(size=(4, *shape)).astype(np.float32) for shape in ((23, 2), (5, 3))]
     expected = np.mean([np.asarray(member(inputs)) for member in members], axis=0)
-    np.testing.assert_allclose(average(members)(inputs), expected, atol=1e-6)
+    np.testing.assert_allclose(average(members, [0.5, 0.5])(inputs), expected, atol=1e-6)
 
 
 @pytest.mark.slow

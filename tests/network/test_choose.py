@@ -1,4 +1,4 @@
-"""Which forecasts are averaged: all that the validation rows do not speak clearly against."""
+"""Which forecasts are averaged: all that the validation rows do not speak clearly against; and with what weights."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from cnnlstm_cli.network.choose import chosen
+from cnnlstm_cli.network.choose import BELIEVED, best, chosen, weighed
 from cnnlstm_cli.series.windows import apart
 
 HORIZON = 5
@@ -49,6 +49,31 @@ def test_a_little_worse_is_within_doubt_with_few_windows_and_not_with_many(rando
     few = slice(0, 4)
     assert chosen([each[few] for each in forecasts], came[few], starts[few]) == [0, 1]
     assert chosen(forecasts, came, starts) == [0]
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 40])
+def test_weights_are_those_of_a_mean(came, random, count):
+    weights = weighed([off(came, random, deviation) for deviation in random.uniform(0.1, 3, count)], came, STARTS)
+    assert weights.shape == (count,)
+    assert weights.sum() == pytest.approx(1)
+    assert (weights >= 0).all()
+
+
+def test_the_best_weights_are_those_by_which_errors_cancel(random):
+    """Absolute errors of bells are least where their variance is: weights as 1 / variance (Bates and Granger 1969)."""
+    came = np.zeros((20_000, 1, 1), dtype=np.float32)
+    forecasts = [off(came, random, deviation) for deviation in (1.0, 2.0)]
+    np.testing.assert_allclose(best(forecasts, came), [0.8, 0.2], atol=0.051)
+
+
+def test_few_windows_leave_the_weights_near_equal_ones_and_many_do_not(random):
+    came = np.zeros((4_000, HORIZON, 1), dtype=np.float32)
+    forecasts = [off(came, random, deviation) for deviation in (1.0, 2.0)]
+    starts, few = np.arange(4_000) * HORIZON, slice(0, 2)
+    trust = 2 / (2 + BELIEVED)
+    weights = weighed([each[few] for each in forecasts], came[few], starts[few])
+    assert abs(weights[0] - 0.5) <= trust / 2 + 1e-9
+    np.testing.assert_allclose(weighed(forecasts, came, starts), [0.8, 0.2], atol=0.06)
 
 
 def test_groups_are_runs_of_overlapping_windows_cut_every_horizon():

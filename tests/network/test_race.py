@@ -74,7 +74,9 @@ def test_the_average_is_of_those_that_are_kept_and_of_the_linear_model(waves: Wi
     weights = ridge.fit(waves)
     forecasts = [np.asarray(member.model(lookbacks(waves))) for member in raced.kept]
     forecasts += [ridge.linear(waves, weights)[..., None]] if raced.linear else []
-    np.testing.assert_allclose(raced.forecast, np.mean(forecasts, axis=0), atol=1e-5)
+    shares = [*(weight for weight in raced.weights if weight), *([raced.linear] if raced.linear else [])]
+    assert sum(shares) == pytest.approx(1)
+    np.testing.assert_allclose(raced.forecast, np.average(forecasts, axis=0, weights=shares), atol=1e-5)
     assert raced.linear  # of sums of waves it makes no error worth the name, and a network of one epoch does
     assert not raced.kept
     assert not run(waves, replace(TWO, epochs=1, linear=False)).linear
@@ -161,12 +163,13 @@ def test_refitting_is_a_training_on_all_windows_up_to_the_best_epoch(waves: Wind
 
 def test_the_average_is_one_network_that_exports(waves: Windows, tmp_path: Any) -> None:
     models = [build(replace(SPEC, **REGULARISED), 23, 5, 1, seed=seed) for seed in range(3)]
-    expected = np.mean([np.asarray(model(lookbacks(waves))) for model in models], axis=0)
-    network = average(models)
+    shares = [0.5, 0.3, 0.2]
+    expected = np.average([np.asarray(model(lookbacks(waves))) for model in models], axis=0, weights=shares)
+    network = average(models, shares)
     np.testing.assert_allclose(network(lookbacks(waves)), expected, atol=1e-6)
     assert network.count_params() == 3 * models[0].count_params()
     assert export(network, tmp_path / "model.onnx") < 1e-5
-    assert average(models[:1]) is models[0]
+    assert average(models[:1], [1.0]) is models[0]
 
 
 def test_the_linear_model_is_averaged_with_networks_that_know_the_calendar(waves: Windows, tmp_path: Any) -> None:
@@ -174,9 +177,9 @@ def test_the_linear_model_is_averaged_with_networks_that_know_the_calendar(waves
     spec = replace(SPEC, **REGULARISED)
     model, linear = build(spec, 23, 5, 1, 4, seed=0), linear_network(weights, 1)
     np.testing.assert_allclose(linear(lookbacks(waves))[..., 0], ridge.linear(waves, weights), atol=1e-5)
-    for members in ([model, linear], [linear, model]):
-        network = average(members)
-        expected = (np.asarray(model([lookbacks(waves), told])) + np.asarray(linear(lookbacks(waves)))) / 2
+    expected = 0.75 * np.asarray(model([lookbacks(waves), told])) + 0.25 * np.asarray(linear(lookbacks(waves)))
+    for members, shares in (([model, linear], [0.75, 0.25]), ([linear, model], [0.25, 0.75])):
+        network = average(members, shares)
         np.testing.assert_allclose(network([lookbacks(waves), told]), expected, atol=1e-6)
         assert export(network, tmp_path / "model.onnx") < 1e-5
 
