@@ -18,9 +18,10 @@ import pandas as pd
 import pytest
 
 import cnnlstm_cli as c
-from cnnlstm_cli import cluster, machine
+from cnnlstm_cli import machine
 from cnnlstm_cli.candidate import Watcher
-from cnnlstm_cli.cluster import Standing, carried_out, processes
+from cnnlstm_cli.cluster import Standing, carried_out, dask, processes
+from cnnlstm_cli.cluster.processes import processes as processes_for
 from cnnlstm_cli.errors import BusyError, DataError, UsageError
 from cnnlstm_cli.groups_training import train_groups
 from tests import SAMPLES
@@ -98,18 +99,18 @@ def test_a_mistake_in_one_piece_ends_all_of_them():
 
 
 def test_no_more_processes_than_cores_pieces_and_memory_allow(monkeypatch):
-    monkeypatch.setattr(cluster, "cores", lambda: 8)
-    monkeypatch.setattr(cluster, "memory", lambda: 4 * 2**30)
-    assert processes(20, 2**30) == 4
-    assert processes(3, 2**30) == 3
-    assert processes(20, 2**33) == 1, "one there is at least"
-    monkeypatch.setattr(cluster, "memory", lambda: None)
-    assert processes(20, 2**40) == 8
+    monkeypatch.setattr(processes, "cores", lambda: 8)
+    monkeypatch.setattr(processes, "memory", lambda: 4 * 2**30)
+    assert processes_for(20, 2**30) == 4
+    assert processes_for(3, 2**30) == 3
+    assert processes_for(20, 2**33) == 1, "one there is at least"
+    monkeypatch.setattr(processes, "memory", lambda: None)
+    assert processes_for(20, 2**40) == 8
     assert machine.memory() is None or machine.memory() > 2**20
 
 
 def test_a_place_that_is_none_is_refused(air, monkeypatch):
-    monkeypatch.setattr(cluster, "PATIENCE", 1)
+    monkeypatch.setattr(dask, "PATIENCE", 1)
     assert called("backtest", AIR, "--cluster", "here").returncode == 2
     done = called("backtest", AIR, "--cluster", "tcp://127.0.0.1:9")
     assert (done.returncode, done.stdout) == (75, "")
@@ -119,15 +120,15 @@ def test_a_place_that_is_none_is_refused(air, monkeypatch):
 
 
 @contextlib.contextmanager
-def dask(workers: int) -> Iterator[tuple[str, list[subprocess.Popen[str]]]]:
+def running(workers: int) -> Iterator[tuple[str, list[subprocess.Popen[str]]]]:
     """A scheduler and workers as a user would start them, on loopback alone: its address, and the processes."""
-    with contextlib.ExitStack() as running:
+    with contextlib.ExitStack() as ours:
 
         def start(*arguments: str) -> subprocess.Popen[str]:
             command = [*DASK, *arguments, "--host", "127.0.0.1", "--no-dashboard"]
             made = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-            running.enter_context(made)  # which waits for it, and closes its pipe
-            running.callback(made.terminate)
+            ours.enter_context(made)  # which waits for it, and closes its pipe
+            ours.callback(made.terminate)
             return made
 
         scheduler = start("scheduler", "--port", "0")
@@ -156,7 +157,7 @@ def same_weights(ours: list[np.ndarray], theirs: list[np.ndarray]) -> None:
 def test_twelve_series_are_trained_the_same_to_the_bit_in_processes_and_on_a_cluster_whose_worker_is_killed(tmp_path):
     data = pd.concat([shop(f"s{k}", rows=60) for k in range(12)], ignore_index=True)
     local = train_groups(data, tmp_path / "local", "shop", horizon=7, settings=SMALL, cluster="local")
-    with dask(workers=2) as (address, workers):
+    with running(workers=2) as (address, workers):
 
         def kill() -> None:
             for number in children(workers[0]):
@@ -189,7 +190,7 @@ def test_members_trained_on_a_cluster_are_those_trained_here_also_when_the_sched
     settings = {"model": {"filters": 8, "units": 8}, "train": {"epochs": 6, "patience": 9}}
     options = {"lookback": 14, "settings": settings, "members": 3}
     here = weights(c.train(AIR, tmp_path / "here", **options).path)
-    with dask(workers=1) as (address, (*_, scheduler)):
+    with running(workers=1) as (address, (*_, scheduler)):
         follower = Follower(at=1, act=scheduler.kill)
         with pytest.raises(BusyError, match="the scheduler went away"):
             c.train(AIR, tmp_path / "gone", cluster=address, watcher=follower, **options)

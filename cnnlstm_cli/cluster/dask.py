@@ -1,0 +1,121 @@
+"""Pieces of work on a Dask cluster: the scheduler hands them out, and does those of killed workers again."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import pickle
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cnnlstm_cli.cluster.work import AHEAD, COPIES, TASK, Piece, Result, Shared, Standing, Tell, Where
+from cnnlstm_cli.errors import BusyError, UsageError, needing
+from cnnlstm_cli.machine import packages
+
+with needing("--cluster tcp://..."):
+    import distributed
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+PATIENCE = 10  # seconds in which a scheduler has to answer
+GONE = (distributed.CancelledError, distributed.KilledWorker, distributed.comm.CommClosedError, OSError)
+
+
+@contextlib.contextmanager
+def scheduler(where: Where) -> Iterator[Dask]:
+    """The workers of a scheduler: its address, or a client of it, which stays open.
+
+    Raises BusyError where none answers, it has no workers, or it went away; UsageError where a worker's software is
+    not ours.
+    """
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is told by what we raise
+    with contextlib.ExitStack() as ours:
+        client = ours.enter_context(_client(where)) if isinstance(where, str) else where
+        try:
+            with contextlib.suppress(TimeoutError):
+                client.wait_for_workers(1, timeout=PATIENCE)  # they may have been started a moment ago
+            _require_alike(client)
+        except GONE as error:
+            raise _went_away(client, error) from None
+        yield Dask(client)
+
+
+def _client(address: str) -> Client:
+    try:
+        return distributed.Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError):
+        raise BusyError(f"--cluster {address}: no scheduler answers. Start one with: dask scheduler") from None
+
+
+class Dask:
+    """The workers of one scheduler. What calls share is sent once, to each of them."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._shared: Any = None
+        self._sent: Any = None
+        self._each = 0
+
+    def arriving(
+        self, work: Callable[[Shared, Piece], Result], shared: Shared, pieces: Sequence[Piece], tell: Tell
+    ) -> Generator[tuple[int, Result]]:
+        """See `Workers.arriving`. Workers may join late."""
+        waiting: dict[Future, int] = {}
+        try:
+            self._send(shared)
+            yield from self._through(work, pieces, tell, waiting)
+        except GONE as error:
+            raise _went_away(self._client, error) from None
+        finally:
+            if self._client.status == "running" and waiting:
+                self._client.cancel(list(waiting), force=True)
+
+    def _send(self, shared: Any) -> None:
+        if self._shared is not shared:
+            self._each = TASK + COPIES * len(pickle.dumps(shared, protocol=pickle.HIGHEST_PROTOCOL))
+            self._sent = self._client.scatter(shared, broadcast=True, hash=False)
+            self._shared = shared
+
+    def _through(
+        self,
+        work: Callable[[Any, Piece], Result],
+        pieces: Sequence[Piece],
+        tell: Tell,
+        waiting: dict[Future, int],
+    ) -> Generator[tuple[int, Result]]:
+        """A few pieces for each thread are with the scheduler at a time: each is made when it is asked for."""
+        numbers, arrived = iter(range(len(pieces))), distributed.as_completed(loop=self._client.loop)
+        for done in range(len(pieces)):
+            at_once = sum(self._client.nthreads().values())
+            tell(Standing(done, len(pieces), at_once, self._each))
+            for number in itertools.islice(numbers, max(0, AHEAD * max(1, at_once) - len(waiting))):
+                future = self._client.submit(work, self._sent, pieces[number], pure=False)
+                waiting[future] = number
+                arrived.add(future)
+            future = next(arrived)
+            result: Result = future.result()
+            yield waiting.pop(future), result
+        tell(Standing(len(pieces), len(pieces), 0, self._each))
+
+
+def _went_away(client: Client, error: Exception) -> BusyError:
+    return BusyError(
+        f"--cluster {client.scheduler.address if client.scheduler else ''}: {type(error).__name__}: the scheduler went "
+        "away, or workers too often. See that they run and have memory enough, and try again."
+    )
+
+
+def _require_alike(client: Client) -> None:
+    """Raises UsageError where a worker's software is not ours: its numbers would be others; BusyError for no worker."""
+    ours, theirs = packages(), client.run(packages)
+    if not theirs:
+        raise BusyError("--cluster: the scheduler has no workers. Start some with: dask worker tcp://host:8786")
+    for worker, found in theirs.items():
+        other = next((name for name in ours if found.get(name) != ours[name]), None)
+        if other:
+            raise UsageError(
+                f"--cluster: the worker at {worker} has {other} {found.get(other)}, not {ours[other]} as here: its "
+                "numbers would be others. Install the same there."
+            )
