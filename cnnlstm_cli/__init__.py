@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cnnlstm_cli.sampling import sample
     from cnnlstm_cli.scoring import score
     from cnnlstm_cli.training import train
+    from cnnlstm_cli.tuning import tune
 
 __all__ = [
     "Backtest",
@@ -47,6 +48,7 @@ __all__ = [
     "score",
     "train",
     "train_groups",
+    "tune",
 ]
 
 HOMES = {
@@ -64,6 +66,7 @@ HOMES = {
     "score": "scoring",
     "train": "training",
     "train_groups": "groups_training",
+    "tune": "tuning",
 }
 
 

@@ -126,6 +126,53 @@ def _train_groups(
 
 
 @app.command()
+@opt.taking(opt.of_data, opt.of_training, after="run")
+def tune(
+    data: opt.Data,
+    run: opt.RunPath,
+    trials: Annotated[int, typer.Option("--trials", metavar="N", help="Trainings to try, in rounds of 8.")] = 32,
+    keep: Annotated[int, typer.Option(metavar="N", help="Versions of the run that stay.")] = 5,
+    wait: Annotated[float, typer.Option(metavar="SECONDS", help="Wait so long for another training of the run.")] = 0,
+    cluster: opt.Cluster = None,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    **given: Any,
+) -> None:
+    """Search for better settings, train with the best, and publish that in a run directory.
+
+    The trials, best first: on a terminal a table, in a pipe CSV.
+
+    \b
+    cnnlstm tune demand.csv --run runs/demand --time-limit 600
+    cnnlstm train demand.csv --run runs/demand --config runs/demand/tuned.toml
+    """
+    from cnnlstm_cli import tuning
+    from cnnlstm_cli.inspection import record_facts
+    from cnnlstm_cli.render.progress import TerminalWatcher
+    from cnnlstm_cli.render.report import summary_lines
+
+    messages = Messages(quiet, verbose)
+    watcher = TerminalWatcher(messages)
+    with contextlib.closing(watcher):
+        done = tuning.tune(
+            data,
+            run,
+            trials=trials,
+            preset=given["preset"] or "default",
+            settings=settings_from(given["set_"] or (), given["config"]),
+            watcher=watcher,
+            cluster=cluster,
+            keep=keep,
+            wait=wait,
+            **opt.named(given),
+        )
+    facts = {"run": str(run), "trained": True, "published": True, **record_facts(done.record)}
+    messages.say(*summary_lines(facts), f"settings: {run}/tuned.toml, for train --config")
+    report(done.facts(), json)
+
+
+@app.command()
 def predict(
     data: opt.Data,
     run: opt.RunPath,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 UNCHANGED = "the data and the options are those that the published version was trained with"
 REFUSED = "the data and the options are those of the last training, which was not published"
+TUNED = "the best of a search"
 ASKED = "trained without --only-if-better, or there was none to compare with"
 
 
@@ -152,6 +153,24 @@ def train_table(
     started = time.perf_counter()
     with directory.training(unattended.wait) as aside:
         return _Job(directory, aside, Watcher(), started, unattended, asked).on(table, spec)
+
+
+def tuned_version(
+    table: Table,
+    spec: Spec,
+    directory: RunDirectory,
+    aside: Path,
+    watcher: Watcher,
+    checkpoints: Path,
+    facts: Mapping[str, Any],
+    keep: int,
+    cluster: Where | None,
+) -> Record:
+    """What a search found, trained on the way from its checkpoint, and published in a run that is held."""
+    candidate = compete(prepare(table, spec), watcher, time.perf_counter(), None, checkpoints, cluster)
+    record = write(candidate, aside, watcher, facts)
+    directory.publish(aside, record.version, history_entry(record, True, TUNED), keep)
+    return record
 
 
 def train_task(task: Task, directory: RunDirectory, watcher: Watcher) -> Run:

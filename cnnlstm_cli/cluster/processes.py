@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import os
 import pickle
 import signal
+import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -101,10 +103,17 @@ _shared: Any = None  # of a process of ours: what all its pieces share
 
 
 def _begin(sent: bytes) -> None:
-    """In a new process: Ctrl-C is the first one's to hear."""
+    """In a new process: Ctrl-C is the first one's to hear, and where that is killed this one has no more to do."""
     global _shared  # noqa: PLW0603 - a process's initialiser has no other place
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _shared = pickle.loads(sent)  # noqa: S301 - our own, out of a pipe of our own
+
+
+def _end_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+    os._exit(1)
 
 
 def _one(work: Callable[[Any, Piece], Result], piece: Piece) -> Result:

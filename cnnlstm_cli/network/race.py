@@ -116,7 +116,7 @@ def race(
     ]
     trained = _train(entries, windows, train, linear, watcher, seconds, cluster)
     trained.sort(key=lambda member: member.fit.validation)
-    return _averaged(trained, windows, linear if train.linear and spec.output == "linear" else None)
+    return averaged(trained, windows, linear if train.linear and spec.output == "linear" else None)
 
 
 def refit(
@@ -255,7 +255,7 @@ class _Progress:
             watcher.stepped(done, total, epoch)
 
 
-def _averaged(trained: Sequence[Member], windows: Windows, linear: Linear) -> Race:
+def averaged(trained: Sequence[Member], windows: Windows, linear: Linear) -> Race:
     """With what weights the networks, and the linear model, unless a network still is it, as it began."""
     rows = windows.lookback + np.arange(windows.horizon)
     came = windows.values[windows.validation[:, None] + rows]

@@ -33,6 +33,7 @@ class TerminalWatcher(Watcher):
         self._trainings = 0
         self._baseline = ""
         self._seen = self._killed = 0
+        self._stood = False
         self._stage = ""
         console = Console(stderr=True)
         # `disable` keeps even the cursor's control codes out of a file, and blank lines off a dumb terminal
@@ -95,7 +96,8 @@ class TerminalWatcher(Watcher):
 
     def stands(self, standing: Standing) -> None:
         """A bar over all trainings; the first time it says how many there are, and in a log each one that is done."""
-        if not standing.done and not standing.killed:
+        if not (standing.done or standing.killed or self._stood):
+            self._stood = True
             memory = f", about {standing.memory / 2**30:.1f} GiB each" if standing.memory else ""
             self._messages.say(f"{standing.total:,} trainings, {standing.at_once} at a time{memory}")
         if standing.killed > self._killed:

@@ -44,6 +44,11 @@ def to_csv(facts: Facts) -> str:
 
         rows.writerows(_finite(comparison_rows(facts)))
         return text.getvalue()
+    if facts["kind"] == "search":
+        from cnnlstm_cli.render.search_report import search_rows
+
+        rows.writerows(_finite(list(search_rows(facts))))
+        return text.getvalue()
     if facts["kind"] == "groups":
         from cnnlstm_cli.render.groups_report import groups_rows
 
@@ -71,11 +76,13 @@ def draw(facts: Facts) -> None:
     from cnnlstm_cli.render.data_report import data_report  # which is made of pieces of this room
     from cnnlstm_cli.render.groups_report import groups_report
     from cnnlstm_cli.render.run_report import run_report  # as well
+    from cnnlstm_cli.render.search_report import search_report
 
     reports = {
         "run": run_report,
         "comparison": comparison_report,
         "groups": groups_report,
+        "search": search_report,
         "data": data_report,
         "settings": settings_report,
         "backtest": backtest_report,

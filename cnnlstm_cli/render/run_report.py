@@ -27,6 +27,7 @@ from cnnlstm_cli.render.report import (
     verdict,
     worths,
 )
+from cnnlstm_cli.render.search_report import search_lines
 
 Facts = Mapping[str, Any]
 
@@ -54,6 +55,7 @@ def run_report(facts: Facts) -> list[RenderableType]:
                 "needs": f"columns {', '.join(needs['columns'])}; at least {needs['rows']} rows",
                 **({"covariates": worths(facts["covariates"])} if facts["covariates"] else {}),
                 "average": averaged(facts),
+                **({"search": "; ".join(search_lines(facts["search"]))} if facts.get("search") else {}),
                 "network": f"{facts['parameters']:,} parameters, best epoch {facts['epochs']['best']}",
                 "seed": str(facts["seed"]),
             }

@@ -5,6 +5,8 @@ RUN/versions/NAME/       complete before it is published
 RUN/history.jsonl        one line a training, and one a rollback
 RUN/forecasts.jsonl      one line a forecast that was logged
 RUN/checkpoint/          the training at work, or the last if it was cut off
+RUN/search/              trials of `tune`, to go on from
+RUN/tuned.toml           the settings that it found, for `train --config`
 RUN/lock                 held (flock) by the one training at work; it dies with its process
 
 Readers wait for nothing. They hold (flock, shared) the run.json of the version they read, so that it is not removed.
@@ -32,7 +34,7 @@ from cnnlstm_cli.runs.atomic import append_line, sync_folder, sync_tree, umask, 
 from cnnlstm_cli.runs.lock import locked
 
 VERSION_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
-OURS = {"current", "versions", "history.jsonl", "forecasts.jsonl", "checkpoint", "lock"}
+OURS = {"current", "versions", "history.jsonl", "forecasts.jsonl", "checkpoint", "search", "tuned.toml", "lock"}
 KEEP = 5  # versions
 UNFINISHED, REMOVED = ".new-", ".old-"  # what folders are called that are not versions yet, or no longer
 
@@ -161,6 +163,7 @@ class RunDirectory:
                 shutil.rmtree(aside, ignore_errors=True)
                 if not keep:
                     shutil.rmtree(self.path / "checkpoint", ignore_errors=True)
+                keep = keep or (self.path / "search").exists()
                 if fresh and not keep and not (self.path / "current").exists():
                     shutil.rmtree(self.path, ignore_errors=True)  # nothing came of it: leave nothing behind
 

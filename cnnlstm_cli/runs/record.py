@@ -64,6 +64,13 @@ TOLD = {
         "first": [{"id": str, "against": str, "mae": NUMBER, "baseline": NUMBER}],
         "unused_first": [str],
     },
+    "search?": {
+        **dict.fromkeys(("trials", "complete", "stopped", "failed", "best"), int),
+        "mae": NUMBER,
+        "plain": (*NUMBER, type(None)),
+        "settings": dict,
+        "importance": Many({"": NUMBER}),
+    },
     "epochs": {"run": int, "best": int, "interrupted": bool},
     "members": [{**dict.fromkeys(REGULARISED, NUMBER), "seed": int, "mae": NUMBER, "kept": bool}],
     "errors": str,

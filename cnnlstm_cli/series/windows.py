@@ -113,8 +113,7 @@ def default_lookback(parts: Split, horizon: int, seasons: Sequence[int], columns
     A third of them, of the series that the median row is in; a half where that leaves many windows. Whole seasons, so
     that the convolution's steps fall on the same phase.
     """
-    lengths = np.sort(parts.training)
-    rows = int(lengths[np.searchsorted(np.cumsum(lengths), lengths.sum() / 2)])
+    rows = _typical(parts)
     room = rows // LARGEST_SHARE
     if columns * count_windows(parts, rows // 2, horizon) >= MANY_WINDOWS:
         room = rows // 2
@@ -123,6 +122,17 @@ def default_lookback(parts: Split, horizon: int, seasons: Sequence[int], columns
         return max(1, min(HORIZONS_SEEN * horizon, room))
     wanted = min(SEASONS_SEEN, max(2, LONGEST_LOOKBACK // season))
     return min(wanted, room // season) * season
+
+
+def longest_lookback(parts: Split) -> int:
+    """Rows of the longest lookback that is worth trying."""
+    return max(1, min(LONGEST_LOOKBACK, _typical(parts) // LARGEST_SHARE))
+
+
+def _typical(parts: Split) -> int:
+    """The training rows of the series that the median row is in."""
+    lengths = np.sort(parts.training)
+    return int(lengths[np.searchsorted(np.cumsum(lengths), lengths.sum() / 2)])
 
 
 def count_windows(parts: Split, lookback: int, horizon: int) -> int:

@@ -1,0 +1,94 @@
+"""A trial of a search: one network, trained up to a rung of its course, and judged there.
+
+The learning rate falls to zero in cycles, each about as long as all before it. At a cycle's end a training can be
+compared with another, and half of it is done at the end of the last but one: the rungs of successive halving
+(Jamieson and Talwalkar 2016) are there already.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnlstm_cli.config import Spec
+from cnnlstm_cli.errors import CnnlstmError
+from cnnlstm_cli.network.entry import Entry
+from cnnlstm_cli.network.fit import fit, plan, settled
+from cnnlstm_cli.network.race import Member, averaged
+from cnnlstm_cli.planning import prepare
+from cnnlstm_cli.series.table import Table
+from cnnlstm_cli.spaces import applied
+
+RUNGS = 3  # the last is the end of the training
+
+
+@dataclass(frozen=True)
+class Common:
+    """What all trials share; `judged` is how many validation windows there are."""
+
+    table: Table
+    spec: Spec
+    judged: int
+
+
+@dataclass(frozen=True)
+class Climb:
+    """A trial's way up to a rung, 0 the first: from the checkpoint `kept`, or from the beginning."""
+
+    point: Mapping[str, Any]
+    rung: int
+    kept: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Where it is then.
+
+    mae      mean absolute error on the validation windows, scaled: of the network averaged with the linear model
+    epochs   of the training so far
+    kept     its checkpoint
+    seconds  that took
+    failed   why it came to nothing; empty otherwise
+    """
+
+    mae: float = float("nan")
+    epochs: int = 0
+    kept: bytes = b""
+    seconds: float = 0.0
+    failed: str = ""
+
+
+def climb(common: Common, way: Climb) -> Reached:
+    """Train a trial up to a rung."""
+    started = time.perf_counter()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            return _climbed(common, way, Path(folder, "kept.npz"), started)
+    except CnnlstmError as error:
+        return Reached(failed=str(error), seconds=time.perf_counter() - started)
+
+
+def _climbed(common: Common, way: Climb, kept: Path, started: float) -> Reached:
+    task = prepare(common.table, applied(common.spec, way.point))
+    windows = task.fitting(task.windows)
+    if len(task.windows.validation) != common.judged:
+        return Reached(failed="it would be judged by other windows than the others")
+    train = settled(task.spec.train, len(windows.training))
+    if way.kept:
+        kept.write_bytes(way.kept)
+    entry = Entry(task.spec.model.candidates(len(windows.training))[0], train.seed, checkpoint=kept)
+    model = entry.network(windows, task.judge.linear)
+    ends = plan(len(windows.training), train).ends
+    fitted = fit(model, windows, train, checkpoint=kept, until=ends[max(0, len(ends) - RUNGS + way.rung)])
+    linear = task.judge.linear if train.linear and entry.spec.output == "linear" else None
+    raced = averaged([Member(entry.spec, entry.seed, model, fitted)], windows, linear)
+    rows = windows.lookback + np.arange(windows.horizon)
+    came = windows.values[windows.validation[:, None] + rows]
+    mae = float(np.abs(raced.forecast - came).mean(dtype=np.float64))
+    return Reached(mae, len(fitted.history), kept.read_bytes(), time.perf_counter() - started)

@@ -1,0 +1,154 @@
+"""The trials of a search, kept in a run: what was proposed, how far each came, and which is best (Optuna).
+
+Points are proposed by a tree-structured Parzen estimator (Bergstra et al. 2011) that looks at all settings together,
+a round of them at a time: so what is proposed does not depend on how many are tried at once, nor on which is done
+first.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cnnlstm_cli.errors import DataError, needing
+from cnnlstm_cli.runs.atomic import write_atomically, writing_to
+from cnnlstm_cli.spaces import Choice, Space
+
+with needing("tune"):
+    import optuna
+
+ROUND = 8  # trials, of which half go on from each rung to the next
+NAME = "tune"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A point, and how far it came.
+
+    errors   rung -> mae there
+    state    running, complete, stopped (others did better) or failed
+    """
+
+    number: int
+    point: Mapping[str, Any]
+    errors: Mapping[int, float]
+    state: str
+    epochs: int
+    seconds: float
+    failed: str
+
+    @property
+    def mae(self) -> float:
+        """At the last rung it came to."""
+        return self.errors[max(self.errors)] if self.errors else float("inf")
+
+
+class Study:
+    """The search in a folder."""
+
+    def __init__(self, folder: Path, space: Space, seed: int) -> None:
+        """Picks up what is there. Raises OutputError, or DataError where the journal is damaged."""
+        self.folder = folder
+        self._seed = seed
+        self._space: dict[str, optuna.distributions.BaseDistribution] = {
+            key: optuna.distributions.CategoricalDistribution(each.values)
+            if isinstance(each, Choice)
+            else optuna.distributions.FloatDistribution(each.low, each.high, log=True)
+            for key, each in space.items()
+        }
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        path = folder / "journal.sqlite3"
+        try:
+            self._study = optuna.create_study(storage=f"sqlite:///{path}", study_name=NAME, load_if_exists=True)
+        except Exception as error:  # noqa: BLE001 - SQLAlchemy's and Optuna's have no common class
+            raise DataError(f"{path} can't be used: {str(error).splitlines()[0]}. Remove it to begin anew.") from None
+
+    @classmethod
+    def begun(cls, folder: Path, same: Mapping[str, Any], space: Space, seed: int) -> tuple[Study, str]:
+        """The search of the `same` task, or a new one; and what was done with one of another task."""
+        told = folder / "task.json"
+        text, note = json.dumps(same, ensure_ascii=False), ""
+        if folder.exists() and (not told.exists() or told.read_text(encoding="utf-8") != text):
+            note = "the search before was of other data, options or software: it begins anew"
+            with writing_to(folder):
+                shutil.rmtree(folder)
+        with writing_to(folder):
+            folder.mkdir(exist_ok=True)
+        if not told.exists():
+            write_atomically(told, text.encode())
+        return cls(folder, space, seed), note
+
+    def trials(self) -> list[Trial]:
+        """All of them, by number."""
+        states = {"COMPLETE": "complete", "PRUNED": "stopped", "FAIL": "failed"}
+        return [
+            Trial(
+                each.number,
+                each.params,
+                each.intermediate_values,
+                states.get(each.state.name, "running"),
+                each.user_attrs.get("epochs", 0),
+                each.user_attrs.get("seconds", 0.0),
+                each.user_attrs.get("failed", ""),
+            )
+            for each in self._study.trials
+        ]
+
+    def round(self, number: int, most: int, first: Sequence[Mapping[str, Any]]) -> list[Trial]:
+        """The trials of a round, the first of all rounds beginning with the points `first`; no trial beyond `most`."""
+        begin, end = number * ROUND, min((number + 1) * ROUND, most)
+        known = len(self._study.trials)
+        if known < end:
+            sampler = optuna.samplers.TPESampler(
+                seed=self._seed + number, multivariate=True, n_startup_trials=ROUND, constant_liar=True
+            )
+            self._study.sampler = sampler
+            for place in range(known, end):
+                if number == 0 and place < len(first):
+                    self._study.enqueue_trial(dict(first[place]))
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of what is experimental in it
+                    self._study.ask(self._space)
+        return self.trials()[begin:end]
+
+    def report(self, number: int, rung: int, mae: float, epochs: int, seconds: float) -> None:
+        """A trial came to a rung."""
+        trial = self._trial(number)
+        trial.set_user_attr("epochs", epochs)
+        trial.set_user_attr("seconds", trial.user_attrs.get("seconds", 0.0) + seconds)
+        trial.report(mae, rung)
+
+    def end(self, number: int, state: str, failed: str = "") -> None:
+        """A trial is complete, stopped or failed; its checkpoint is kept where it is complete."""
+        trial = self._trial(number)
+        if failed:
+            trial.set_user_attr("failed", failed)
+        mae = self.trials()[number].mae
+        names = {"complete": "COMPLETE", "stopped": "PRUNED", "failed": "FAIL"}
+        self._study.tell(number, mae if state == "complete" else None, optuna.trial.TrialState[names[state]])
+        if state != "complete":
+            self.checkpoint(number).unlink(missing_ok=True)
+
+    def checkpoint(self, number: int) -> Path:
+        """The file of a trial's training."""
+        return self.folder / f"trial-{number}.npz"
+
+    def importance(self) -> dict[str, float]:
+        """How much of the spread among good trials each setting explains, the most first: PED-ANOVA (Watanabe et al.
+        2023). Nothing where there are too few trials to say."""
+        if sum(each.state == "complete" for each in self.trials()) < 2:
+            return {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+            found = optuna.importance.get_param_importances(self._study, evaluator=evaluator)
+        total = sum(found.values())
+        return {key: value / total for key, value in found.items()} if total > 0 else {}
+
+    def _trial(self, number: int) -> optuna.trial.Trial:
+        return optuna.trial.Trial(self._study, self._study.trials[number]._trial_id)

@@ -1,0 +1,225 @@
+"""`tune`: what is searched, that the search goes on where it was cut off, and that what it finds can be used again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import tomllib
+
+import cnnlstm_cli as c
+from cnnlstm_cli.cluster import Standing
+from cnnlstm_cli.config import PRESETS, Spec, all_settings, spec_from
+from cnnlstm_cli.errors import DataError, UsageError
+from cnnlstm_cli.network.trial import Climb, Reached
+from cnnlstm_cli.runs.directory import RunDirectory
+from cnnlstm_cli.spaces import SPACES, Choice, Range, Times, applied, plain, space_of
+from cnnlstm_cli.study import ROUND, Study
+from cnnlstm_cli.tuning import _Search
+from tests import SAMPLES
+from tests.command import called, command
+from tests.test_resume import weights
+
+AIR = SAMPLES / "air_passengers.csv"
+SMALL = ("--set", "train.epochs=8", "--set", "model.filters=4", "--set", "model.units=4", "--members", 1)
+SPACE = {"train.learning_rate": Range(0.001, 0.1), "model.layers": Choice((1, 2, 3))}
+
+
+def settled(preset: str = "default") -> Spec:
+    tables = {name: dict(keys) for name, keys in PRESETS[preset].items()}
+    found = {"data": {"lookback": 28, "horizon": 7}, "model": {"kernel": 7, "filters": 64, "units": 64}}
+    for name, keys in {**found, "train": {"batch_size": 64}}.items():
+        tables[name] = {**keys, **tables.get(name, {})}
+    return Spec.from_dict(tables)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_value_of_a_space_is_one_that_training_takes(preset):
+    asked = spec_from({}, None, preset)
+    space = space_of(preset, asked, settled(preset), longest=50)
+    known = {each["key"] for each in all_settings()} | {"data.lookback"}
+    assert space.keys() <= known
+    for key, dimension in space.items():
+        ends = (dimension.low, dimension.high) if isinstance(dimension, Range) else dimension.values
+        for value in ends:
+            made = applied(settled(), {key: value}).to_dict()
+            part, _, name = key.partition(".")
+            assert Spec.from_dict({part: {name: value}}).to_dict()[part][name] == made[part][name] == value
+    for point in plain(preset, space, settled(preset)):
+        assert point.keys() == space.keys()
+        assert all(not isinstance(each, Choice) or point[key] in each.values for key, each in space.items())
+
+
+def test_what_was_asked_for_is_not_varied():
+    asked = spec_from({"lookback": 28}, {"train": {"learning_rate": 0.01}})
+    space = space_of("default", asked, settled(), longest=100)
+    assert "train.learning_rate" not in space
+    assert "data.lookback" not in space
+    assert space_of("default", spec_from({}), settled(), longest=40)["data.lookback"] == Choice((14, 28))
+    everything = {"data": {}, "model": {}, "train": {}}
+    for key, dimension in SPACES["default"].items():
+        part, _, name = key.partition(".")
+        value = {Times: 3, Range: 0.02}.get(type(dimension)) or dimension.values[-1]
+        everything[part][name] = {"dropout_kind": "plain", "start": "zero", "loss": "huber"}.get(name, value)
+    with pytest.raises(UsageError, match="every setting that tune varies"):
+        space_of("default", spec_from({}, everything), settled(), longest=40)
+
+
+class Workers:
+    """Trials without networks: the error is that of the point, and falls from rung to rung."""
+
+    def __init__(self, cut: int = 10**9) -> None:
+        self.climbs: list[Climb] = []
+        self.cut = cut
+
+    def arriving(self, work, shared, pieces, tell):
+        del work, shared
+        tell(Standing(0, len(pieces), 1, 0))
+        for number, way in reversed(list(enumerate(pieces))):  # in an order of their own
+            if len(self.climbs) == self.cut:
+                raise KeyboardInterrupt
+            self.climbs.append(way)
+            if way.point["model.layers"] == 3:
+                yield number, Reached(failed="three are too many")
+                continue
+            off = abs(way.point["train.learning_rate"] - 0.02) + way.point["model.layers"] / 100
+            assert (way.kept is None) == (way.rung == 0)
+            yield number, Reached(off + 0.1 / (1 + way.rung), 2**way.rung, b"kept", 1.0)
+
+
+def search(folder: Path, most: int, deadline: float = float("inf")) -> _Search:
+    folder.mkdir(exist_ok=True)
+    study, _ = Study.begun(folder / "search", {"data": "one"}, SPACE, seed=3)
+    watcher = SimpleNamespace(note=lambda _: None, stands=lambda _: None)
+    points = [{"train.learning_rate": 0.003, "model.layers": 1}]
+    return _Search(study, SimpleNamespace(), Spec(), 1, points, watcher, deadline, most)
+
+
+def test_half_of_a_round_goes_on_and_the_plain_training_is_compared_to_its_end(tmp_path):
+    made, there = search(tmp_path, ROUND), Workers()
+    made.carry_out(there)
+    trials = made.study.trials()
+    assert len(trials) == ROUND
+    assert trials[0].point == {"train.learning_rate": 0.003, "model.layers": 1}
+    assert max(trials[0].errors) == 2, "it goes on, however it does"
+    failed = [each for each in trials if each.state == "failed"]
+    assert all(each.point["model.layers"] == 3 and each.failed == "three are too many" for each in failed)
+    first = sorted((each for each in trials if each.errors), key=lambda each: each.errors[0])
+    on = {each.number for each in first if 1 in each.errors}
+    assert on == {0} | {each.number for each in first[: -(-len(first) // 2)]}
+    complete = [each for each in trials if each.state == "complete"]
+    assert made.best().mae == min(each.mae for each in complete)
+    assert {each.number for each in complete} == {
+        each.number for each in trials if made.study.checkpoint(each.number).exists()
+    }
+
+
+def told(made: _Search) -> list[tuple[Any, ...]]:
+    return [(each.number, dict(each.point), dict(each.errors), each.state) for each in made.study.trials()]
+
+
+def test_a_search_that_was_cut_off_anywhere_ends_as_one_that_was_not(tmp_path):
+    whole = search(tmp_path / "whole", 2 * ROUND)
+    whole.carry_out(Workers())
+    (tmp_path / "cut").mkdir()
+    climbs = 0
+    for cut in (3, 1, 9, 2, 10**9):
+        there = Workers(cut)
+        made = search(tmp_path / "cut", 2 * ROUND)
+        with pytest.raises(KeyboardInterrupt) if cut < 10**9 else open("/dev/null"):
+            made.carry_out(there)
+        climbs += len(there.climbs)
+    assert told(made) == told(whole)
+
+
+def test_what_it_proposes_comes_to_be_better_than_chance(tmp_path):
+    made = search(tmp_path, 6 * ROUND)
+    made.carry_out(Workers())
+    trials = made.study.trials()
+    good = [abs(each.point["train.learning_rate"] - 0.02) < 0.01 for each in trials]
+    assert sum(good[-2 * ROUND :]) > sum(good[:ROUND]) * 2
+    importance = made.study.importance()
+    assert importance.keys() == SPACE.keys()
+    assert sum(importance.values()) == pytest.approx(1)
+    assert list(importance.values()) == sorted(importance.values(), reverse=True)
+
+
+def test_it_ends_while_there_is_time_to_train_the_best(tmp_path):
+    made, there = search(tmp_path, 10 * ROUND, deadline=time.perf_counter() + 2.0), Workers()
+    made.carry_out(there)
+    assert len(there.climbs) == 1, "a training of 4 s is known by then, and there are 2"
+    assert made.best().errors == {0: made.best().mae}
+
+
+def test_another_task_begins_anew_and_a_damaged_journal_is_told(tmp_path):
+    search(tmp_path, ROUND).carry_out(Workers())
+    again, note = Study.begun(tmp_path / "search", {"data": "one"}, SPACE, seed=3)
+    assert (len(again.trials()), note) == (ROUND, "")
+    other, note = Study.begun(tmp_path / "search", {"data": "other"}, SPACE, seed=3)
+    assert other.trials() == []
+    assert "begins anew" in note
+    (tmp_path / "search" / "journal.sqlite3").write_bytes(b"no database at all, but long enough to be looked at")
+    with pytest.raises(DataError, match=r"journal\.sqlite3 can't be used"):
+        Study.begun(tmp_path / "search", {"data": "other"}, SPACE, seed=3)
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """A search of the real command, cut off after some trials and gone on with."""
+    run = tmp_path_factory.mktemp("tuned") / "run"
+    arguments = ["tune", str(AIR), "--run", str(run), "--trials", "3", *map(str, SMALL)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "cnnlstm_cli", *arguments], stderr=subprocess.PIPE, text=True
+    ) as first:
+        while not list((run / "search").glob("trial-*.npz")) and first.poll() is None:
+            time.sleep(0.05)
+        first.send_signal(signal.SIGKILL)
+        first.communicate()
+    return run, command(*arguments)
+
+
+@pytest.mark.slow
+def test_the_trials_are_the_answer_and_the_best_is_published(tuned):
+    run, done = tuned
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert sorted(row["trial"] for row in rows) == ["0", "1", "2"]
+    assert "3 trials are there from before" in done.stderr
+    record = c.Run.open(run).record
+    assert record.facts["search"]["best"] == int(rows[0]["trial"])
+    shown = json.loads(called("inspect", run, "--json").stdout)["search"]
+    assert shown["importance"].keys() == {key for key in rows[0] if "." in key}
+    assert called("predict", AIR, "--run", run, "-q").returncode == 0
+
+
+@pytest.mark.slow
+def test_what_it_found_is_trained_again_to_the_bit_by_its_config(tuned, tmp_path):
+    run, _ = tuned
+    found = tomllib.loads((run / "tuned.toml").read_text())
+    best = c.Run.open(run).record.facts["search"]["settings"]
+    assert {f"{part}.{key}": value for part, keys in found.items() for key, value in keys.items()} == best
+    done = called("train", AIR, "--run", tmp_path / "again", "--config", run / "tuned.toml", *SMALL)
+    assert done.returncode == 0, done.stderr
+    for ours, theirs in zip(weights(tmp_path / "again"), weights(run), strict=True):
+        assert (ours == theirs).all()
+
+
+@pytest.mark.slow
+def test_the_run_is_held_and_what_was_published_stays(tuned, tmp_path):
+    run, _ = tuned
+    before = RunDirectory(run).current()
+    done = called("tune", AIR, "--run", run, "--trials", 0)
+    assert (done.returncode, RunDirectory(run).current()) == (2, before)
+    facts = json.loads(called("inspect", run, "--json").stdout)
+    assert facts["search"]["trials"] == 3
+    done = called("tune", tmp_path / "none.csv", "--run", run)
+    assert (done.returncode, RunDirectory(run).current()) == (66, before)
