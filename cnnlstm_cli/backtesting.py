@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from cnnlstm_cli.candidate import Watcher
-from cnnlstm_cli.cluster import Where, carried_out
+from cnnlstm_cli.cluster import Where
 from cnnlstm_cli.config import Options, Spec, spec_from
 from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.evaluation.baselines import naive_name
 from cnnlstm_cli.evaluation.cuts import borders, rows_known
 from cnnlstm_cli.evaluation.judge import Judge
 from cnnlstm_cli.evaluation.scores import NONE, Actuals, By, Numbers, Pairs, Scores, score, score_by
+from cnnlstm_cli.folds import Folds, kept_in, runs_of
 from cnnlstm_cli.forecast import Run, rounded
 from cnnlstm_cli.intervals import gathered, model_ends, naive_ends, thinned
-from cnnlstm_cli.planning import lay_windows, settle
+from cnnlstm_cli.machine import packages
+from cnnlstm_cli.planning import settle
 from cnnlstm_cli.runs.directory import RunDirectory
 from cnnlstm_cli.series.reader import Data, read_history, read_training
 from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.table import Table
 from cnnlstm_cli.series.windows import Index, Split, Windows, lay, training_starts
-from cnnlstm_cli.training import train_task
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -148,6 +148,7 @@ def backtest(
     settings: Mapping[str, Any] | None = None,
     watcher: Watcher | None = None,
     cluster: Where | None = None,
+    work: Path | None = None,
     **options: Unpack[Options],
 ) -> Backtest:
     """Forecast at every `stride`-th row from `start` on as if nothing after it were known, and score the forecasts.
@@ -156,20 +157,23 @@ def backtest(
             parts of the origins (4 unless told otherwise), with the options of `train`
     start   the first origin: a stamp that is the last known, or how many rows of each series are known before the
             first forecast (negative: counted from its end). Default: four fifths of the rows
-    cluster where the folds are trained, several at a time: see `cluster.carried_out`. Default: here, one by one
+    cluster where the folds are trained, several at a time: see `cluster.arriving`. Default: here, one by one
+    work    a folder that the run of each fold is kept in; those that are there are not trained again
 
-    Raises UsageError, InputError or DataError, with a cluster also BusyError; nothing is written.
+    Raises UsageError, InputError or DataError, with a cluster also BusyError, with `work` OutputError; without that
+    nothing is written.
     """
     stride = min(stride, MOST_STRIDE)
     if stride < 1 or (folds is not None and folds < 1):
         raise UsageError("--stride and --folds must be 1 or more.")
     if run is None:
         spec = spec_from(options, settings, preset or "default")
-        return _refitted(data, start, stride, folds or FOLDS, watcher or Watcher(), spec, cluster)
+        return _refitted(data, start, stride, folds or FOLDS, watcher or Watcher(), spec, cluster, work)
     strict = options.pop("strict", False)
-    if options or settings or preset or folds or cluster:
+    if options or settings or preset or folds or cluster or work:
         raise UsageError(
-            "with --run the published model is used as it is: options of train, --folds and --cluster go without."
+            "with --run the published model is used as it is: options of train, --folds, --cluster and --work go "
+            "without."
         )
     return _published(data, Run.open(run), start, stride, strict)
 
@@ -192,32 +196,6 @@ def _published(data: Data, run: Run, start: str | int | None, stride: int, stric
     return _gathered(table, [trial], lookback, notes)
 
 
-@dataclass(frozen=True)
-class _Folds:
-    """What all folds of a backtest share: the rows, how many of each series are known at first, and the options."""
-
-    table: Table
-    known: Index
-    spec: Spec
-    stride: int
-
-
-Fold: TypeAlias = "tuple[Index, Index]"  # rows of each series known to its training, and to that of the next
-
-
-def _fold(all_folds: _Folds, fold: Fold, watcher: Watcher | None = None) -> tuple[_Trial, list[str]]:
-    """Train on what was known before a fold, and forecast at its origins; what was left out, in words."""
-    first, end = fold
-    past = all_folds.table.until(first)
-    task = lay_windows(past, *settle(past, all_folds.spec))
-    with tempfile.TemporaryDirectory() as folder:
-        run = train_task(task, RunDirectory(Path(folder, "run")), watcher or Watcher())
-        ends = end + run.record.horizon - 1
-        part = _Part(all_folds.table, all_folds.known, past, ends, task.scalers, task.spec.data.season)
-        trial = part.trial(run, all_folds.stride)
-    return trial, _left_out(trial, part, all_folds.stride)
-
-
 def _refitted(
     data: Data,
     start: str | int | None,
@@ -226,6 +204,7 @@ def _refitted(
     watcher: Watcher,
     spec: Spec,
     cluster: Where | None,
+    work: Path | None,
 ) -> Backtest:
     table = read_training(data, spec.data)
     horizon = spec.data.horizon or settle(table, spec)[0].data.settled_horizon
@@ -236,15 +215,25 @@ def _refitted(
     wanted, folds = folds, min(folds, max(1, int(origins.max()) // stride))
     cuts = [known, *borders(table, known, known + origins, folds), known + origins]
     notes = [] if folds == wanted else [f"{folds} folds instead of {wanted}: there are no more origins"]
+    task = {
+        "data": table.fingerprint,
+        "options": settled.to_dict(),
+        "folds": [cut.tolist() for cut in cuts],
+        "software": packages(),
+    }
     if cluster is not None:  # where one training is at each core, its networks take turns
         settled = replace(settled, train=replace(settled.train, jobs=1))
-    shared, pieces = _Folds(table, known, settled, stride), list(itertools.pairwise(cuts))
-    if cluster is None:
-        done = [_fold(shared, each, watcher) for each in pieces]
-    else:
-        done = carried_out(_fold, shared, pieces, cluster, watcher.stands)
-    trials = [trial for trial, _ in done]
-    return _gathered(table, trials, settled.data.settled_lookback, [*notes, *itertools.chain(*(n for _, n in done))])
+    shared, pieces = Folds(table, known, settled, stride), list(itertools.pairwise(cuts))
+    trials = []
+    with kept_in(work, task) as folder:
+        runs = runs_of(shared, pieces, [RunDirectory(folder / f"fold-{k + 1}") for k in range(folds)], cluster, watcher)
+        for (first, end), run in zip(pieces, runs, strict=True):
+            past = table.until(first)
+            seasons = run.record.spec.data.season
+            part = _Part(table, known, past, end + run.record.horizon - 1, run.fitted(past), seasons)
+            trials.append(part.trial(run, stride))
+            notes += _left_out(trials[-1], part, stride)
+    return _gathered(table, trials, settled.data.settled_lookback, notes)
 
 
 @dataclass(frozen=True)

@@ -47,19 +47,12 @@ def _common(
 def train(
     data: opt.Data,
     run: opt.RunPath,
-    only_if_better: Annotated[
-        bool,
-        typer.Option("--only-if-better", help="Publish only what forecasts better than what is published."),
-    ] = False,
-    warm_start: Annotated[
-        bool, typer.Option("--warm-start", help="Go on from the published networks, with fewer epochs.")
-    ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a training that was interrupted.")] = False,
-    keep: Annotated[int, typer.Option(metavar="N", help="Versions of the run that stay.")] = 5,
-    wait: Annotated[float, typer.Option(metavar="SECONDS", help="Wait so long for another training of the run.")] = 0,
-    keep_interrupted: Annotated[
-        bool, typer.Option("--keep-interrupted", help="On Ctrl-C publish the best weights so far, without asking.")
-    ] = False,
+    only_if_better: opt.OnlyIfBetter = False,
+    warm_start: opt.WarmStart = False,
+    resume: opt.Resume = False,
+    keep: opt.Keep = 5,
+    wait: opt.Wait = 0,
+    keep_interrupted: opt.KeepInterrupted = False,
     per: Annotated[
         str | None,
         typer.Option("--per", metavar="COL", help="A model for each value of COL: each series, or group of series."),
@@ -131,8 +124,8 @@ def tune(
     data: opt.Data,
     run: opt.RunPath,
     trials: Annotated[int, typer.Option("--trials", metavar="N", help="Trainings to try, in rounds of 8.")] = 32,
-    keep: Annotated[int, typer.Option(metavar="N", help="Versions of the run that stay.")] = 5,
-    wait: Annotated[float, typer.Option(metavar="SECONDS", help="Wait so long for another training of the run.")] = 0,
+    keep: opt.Keep = 5,
+    wait: opt.Wait = 0,
     cluster: opt.Cluster = None,
     json: opt.Json = False,
     quiet: opt.Quiet = False,
@@ -235,29 +228,22 @@ def predict(
 
 
 @app.command()
-@opt.taking(opt.of_data, opt.of_training, after="cluster")
+@opt.taking(opt.of_data, opt.of_training, after="work")
 def backtest(
     data: opt.Data,
     run: Annotated[
         Path | None,
         typer.Option("--run", metavar="DIR", help="Score this run as it is. Default: train anew for each fold."),
     ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="STAMP|ROW",
-            help="Last stamp, or number of rows, known to the first forecast; -N counts from the end. "
-            "Default: four fifths.",
-        ),
-    ] = None,
-    stride: Annotated[int, typer.Option(metavar="N", help="Rows from one origin to the next.")] = 1,
-    folds: Annotated[int | None, typer.Option(metavar="N", help="How often to train anew. Default: 4.")] = None,
+    start: opt.Start = None,
+    stride: opt.Stride = 1,
+    folds: opt.Folds = None,
     by: Annotated[
         Literal["target", "id", "step"] | None, typer.Option(help="Scores of each, not of all together.")
     ] = None,
     forecasts: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every forecast there, as CSV.")] = None,
     cluster: opt.Cluster = None,
+    work: opt.Work = None,
     json: opt.Json = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
@@ -290,6 +276,7 @@ def backtest(
             settings=settings_from(given["set_"] or (), given["config"]),
             watcher=watcher,
             cluster=cluster,
+            work=work,
             **opt.named(given),
         )
     messages.say(*([] if run is None else done.table.notes()), *done.notes)

@@ -28,7 +28,15 @@ from cnnlstm_cli.runs.parcel import Files, packed, unpack
 from cnnlstm_cli.series.groups import Groups, groups_to_train
 from cnnlstm_cli.series.reader import Data, fingerprint, opened
 from cnnlstm_cli.series.table import Table
-from cnnlstm_cli.training import Unattended, history_entry, nothing_to_do, published_in, train_table
+from cnnlstm_cli.training import (
+    Sent,
+    Unattended,
+    adopt,
+    history_entry,
+    nothing_to_do,
+    published_in,
+    train_table,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -179,11 +187,10 @@ class _Piece:
 
 @dataclass(frozen=True)
 class _Made:
-    """What came of a group: a version's files, or none, its line in the history, and why; or what was wrong."""
+    """What came of a group: a version, or a line for the history of the one that stays, and why; or what was wrong."""
 
-    version: str = ""
-    files: Files | None = None
-    entry: Mapping[str, Any] | None = None
+    sent: Sent | None = None
+    noted: tuple[str, Mapping[str, Any]] | None = None
     why: str = ""
     failed: str = ""
 
@@ -221,15 +228,11 @@ def _train(
 def _published(run: RunDirectory, made: _Made, unattended: Unattended, book: _Book, group: str) -> str:
     """Publish what came back of a group; why not, where something was wrong."""
     facts: dict[str, Any] = {"failed": made.failed, "why": made.why}
-    if made.files is not None and made.entry is not None:
-        with run.training(unattended.wait) as aside:
-            with writing_to(run.path):
-                unpack(made.files, aside)
-            run.publish(aside, made.version, made.entry, unattended.keep)
-    elif made.entry is not None:
-        run.note(made.version, made.entry)
-    if made.entry is not None:
-        facts |= {"version": made.version, "validation": made.entry["validation"]}
+    if made.sent:
+        adopt(run, made.sent, unattended.keep, unattended.wait)
+        facts |= {"version": made.sent.version, "validation": made.sent.entry["validation"]}
+    if made.noted:
+        run.note(*made.noted)
     book.done(group, **facts)
     return made.failed
 
@@ -293,8 +296,8 @@ def _outcome(common: _Common, run: RunDirectory, table: Table) -> _Made:
     current = published_in(run)
     same = {"asked": common.asked, "sha256": table.fingerprint}
     if common.unattended.only_if_better and current and (why := nothing_to_do(run, current, same)):
-        return _Made(current.folder.name, why=why)
-    spec, asked = common.spec, common.asked
-    done = train_table(table, spec, run, common.unattended, asked)
-    entry = history_entry(done.record, done.published, done.why)
-    return _Made(done.run.folder.name, packed(done.run.folder) if done.published else None, entry, done.why)
+        return _Made(why=why)
+    done = train_table(table, common.spec, run, common.unattended, common.asked)
+    if done.published:
+        return _Made(Sent.of(done.run, done.why), why=done.why)
+    return _Made(noted=(done.run.folder.name, history_entry(done.record, False, done.why)), why=done.why)

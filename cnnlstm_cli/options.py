@@ -96,6 +96,35 @@ Cluster: TypeAlias = Annotated[
     str | None,
     typer.Option(metavar="WHERE", help="Train several at a time: local, in processes here, or tcp://host:8786 (Dask)."),
 ]
+Keep: TypeAlias = Annotated[int, typer.Option(metavar="N", help="Versions of the run that stay.")]
+Wait: TypeAlias = Annotated[
+    float, typer.Option(metavar="SECONDS", help="Wait so long for another training of the run.")
+]
+Start: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="STAMP|ROW",
+        help="Last stamp, or number of rows, known to the first forecast; -N counts from the end. "
+        "Default: four fifths.",
+    ),
+]
+Stride: TypeAlias = Annotated[int, typer.Option(metavar="N", help="Rows from one origin to the next.")]
+Folds: TypeAlias = Annotated[int | None, typer.Option(metavar="N", help="How often to train anew. Default: 4.")]
+Work: TypeAlias = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Keep each fold's run there; the same command goes on from them.")
+]
+OnlyIfBetter: TypeAlias = Annotated[
+    bool,
+    typer.Option("--only-if-better", help="Publish only what forecasts better than what is published."),
+]
+WarmStart: TypeAlias = Annotated[
+    bool, typer.Option("--warm-start", help="Go on from the published networks, with fewer epochs.")
+]
+Resume: TypeAlias = Annotated[bool, typer.Option("--resume", help="Go on with a training that was interrupted.")]
+KeepInterrupted: TypeAlias = Annotated[
+    bool, typer.Option("--keep-interrupted", help="On Ctrl-C publish the best weights so far, without asking.")
+]
 Quiet: TypeAlias = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]
 Verbose: TypeAlias = Annotated[bool, typer.Option("-v", "--verbose", help="Say more: a line an epoch.")]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]

@@ -16,7 +16,9 @@ from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.gate import decide, require_comparable
 from cnnlstm_cli.machine import packages
 from cnnlstm_cli.planning import Task, prepare
+from cnnlstm_cli.runs.atomic import writing_to
 from cnnlstm_cli.runs.directory import KEEP, RunDirectory
+from cnnlstm_cli.runs.parcel import Files, packed, unpack
 from cnnlstm_cli.runs.record import Record
 from cnnlstm_cli.series.reader import Data, fingerprint, opened, read_training
 from cnnlstm_cli.series.table import Table
@@ -171,6 +173,28 @@ def tuned_version(
     record = write(candidate, aside, watcher, facts)
     directory.publish(aside, record.version, history_entry(record, True, TUNED), keep)
     return record
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A version as it is sent from the process that made it: its name, its files, and its line in the history."""
+
+    version: str
+    files: Files
+    entry: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, run: Run, why: str = ASKED) -> Sent:
+        """A published version. Raises OSError."""
+        return cls(run.folder.name, packed(run.folder), history_entry(run.record, True, why))
+
+
+def adopt(directory: RunDirectory, sent: Sent, keep: int = KEEP, wait: float = 0.0) -> None:
+    """Publish what another process has made. Raises OutputError, BusyError, or DataError as `unpack` does."""
+    with directory.training(wait) as aside:
+        with writing_to(directory.path):
+            unpack(sent.files, aside)
+        directory.publish(aside, sent.version, sent.entry, keep)
 
 
 def train_task(task: Task, directory: RunDirectory, watcher: Watcher) -> Run:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,8 +23,9 @@ from cnnlstm_cli import machine
 from cnnlstm_cli.candidate import Watcher
 from cnnlstm_cli.cluster import Standing, carried_out, dask, processes
 from cnnlstm_cli.cluster.processes import processes as processes_for
-from cnnlstm_cli.errors import BusyError, DataError, UsageError
+from cnnlstm_cli.errors import BusyError, DataError, OutputError, UsageError
 from cnnlstm_cli.groups_training import train_groups
+from cnnlstm_cli.runs.directory import RunDirectory
 from tests import SAMPLES
 from tests.command import called
 from tests.test_groups import shop
@@ -174,14 +176,25 @@ def test_twelve_series_are_trained_the_same_to_the_bit_in_processes_and_on_a_clu
 
 
 @pytest.mark.slow
-def test_a_backtest_is_the_same_to_the_bit_here_and_in_processes():
+def test_a_backtest_is_the_same_to_the_bit_here_in_processes_and_from_folds_that_were_kept(tmp_path):
     options = {"folds": 2, "lookback": 14, "settings": SMALL}
-    here, local = c.backtest(AIR, **options), c.backtest(AIR, cluster="local", **options)
-    assert local.notes == here.notes
-    for name, forecast in here.forecasts.items():
-        np.testing.assert_array_equal(local.forecasts[name], forecast, err_msg=name)
-    for level, pair in here.ends["model"].items():
-        np.testing.assert_array_equal(local.ends["model"][level], pair)
+    here, local = c.backtest(AIR, **options), c.backtest(AIR, cluster="local", work=tmp_path / "work", **options)
+    with pytest.raises(OutputError, match="folds of other data"):
+        c.backtest(AIR, work=tmp_path / "work", **options | {"folds": 3})
+    with pytest.raises(OutputError, match="other files"):
+        c.backtest(AIR, work=tmp_path, **options)
+    shutil.rmtree(tmp_path / "work" / "fold-2")
+    before = RunDirectory(tmp_path / "work" / "fold-1").versions()
+    follower = Follower()
+    again = c.backtest(AIR, cluster="local", work=tmp_path / "work", watcher=follower, **options)
+    assert follower.told[-1].total == 1, "the other is there"
+    assert RunDirectory(tmp_path / "work" / "fold-1").versions() == before
+    for other in (local, again):
+        assert other.notes == here.notes
+        for name, forecast in here.forecasts.items():
+            np.testing.assert_array_equal(other.forecasts[name], forecast, err_msg=name)
+        for level, pair in here.ends["model"].items():
+            np.testing.assert_array_equal(other.ends["model"][level], pair)
 
 
 @pytest.mark.slow

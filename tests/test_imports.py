@@ -27,7 +27,7 @@ FLOORS = [
     {"contest", "diagnosis"},
     {"origins"},
     {"backtesting"},
-    {"groups_training", "tuning"},
+    {"groups_training", "tuning", "folds"},
     {"training", "scoring"},
     {"explanation", "gate", "warm"},
     {"candidate"},
