@@ -238,9 +238,7 @@ def backtest(
     start: opt.Start = None,
     stride: opt.Stride = 1,
     folds: opt.Folds = None,
-    by: Annotated[
-        Literal["target", "id", "step"] | None, typer.Option(help="Scores of each, not of all together.")
-    ] = None,
+    by: opt.By = None,
     forecasts: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every forecast there, as CSV.")] = None,
     cluster: opt.Cluster = None,
     work: opt.Work = None,

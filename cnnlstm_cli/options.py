@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
 
@@ -124,6 +124,9 @@ WarmStart: TypeAlias = Annotated[
 Resume: TypeAlias = Annotated[bool, typer.Option("--resume", help="Go on with a training that was interrupted.")]
 KeepInterrupted: TypeAlias = Annotated[
     bool, typer.Option("--keep-interrupted", help="On Ctrl-C publish the best weights so far, without asking.")
+]
+By: TypeAlias = Annotated[
+    Literal["target", "id", "step"] | None, typer.Option(help="Scores of each, not of all together.")
 ]
 Quiet: TypeAlias = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]
 Verbose: TypeAlias = Annotated[bool, typer.Option("-v", "--verbose", help="Say more: a line an epoch.")]

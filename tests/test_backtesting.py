@@ -308,8 +308,8 @@ def test_series_that_end_at_different_times_are_cut_at_the_same_moments():
 def test_forecasts_are_held_within_limits(tmp_path):
     """By predict and backtest alike; without the limit the same network forecasts below it."""
     frame = pd.DataFrame({"y": np.maximum(np.random.default_rng(5).standard_normal(400), 0).round(3)})
-    alone = {"epochs": 1, "members": 1, "linear": False, "refit": False}
-    settings = {"train": alone, "model": {"filters": 4, "units": 4}}
+    wild = {"epochs": 1, "learning_rate": 0.1, "members": 1, "linear": False, "refit": False}
+    settings = {"train": wild, "model": {"filters": 4, "units": 4}}
     run = c.train(frame[:300], tmp_path / "run", settings=settings, horizon=4, lookback=20)
     assert c.inspect(tmp_path / "run")["limits"] == {"": {"y": [0.0, None]}}
     limited = c.backtest(frame, tmp_path / "run", start=300)
