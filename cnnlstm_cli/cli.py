@@ -175,10 +175,7 @@ def predict(
     levels: Annotated[
         str | None, typer.Option(metavar="80,95", help="Intervals to write beside the forecast, in percent.")
     ] = None,
-    samples: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Write so many courses that may come, with column sample, not the forecast."),
-    ] = None,
+    samples: opt.Samples = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write there, not to standard output.")
     ] = None,
@@ -239,7 +236,7 @@ def backtest(
     stride: opt.Stride = 1,
     folds: opt.Folds = None,
     by: opt.By = None,
-    forecasts: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every forecast there, as CSV.")] = None,
+    forecasts: opt.Forecasts = None,
     cluster: opt.Cluster = None,
     work: opt.Work = None,
     json: opt.Json = False,

@@ -128,6 +128,11 @@ KeepInterrupted: TypeAlias = Annotated[
 By: TypeAlias = Annotated[
     Literal["target", "id", "step"] | None, typer.Option(help="Scores of each, not of all together.")
 ]
+Forecasts: TypeAlias = Annotated[Path | None, typer.Option(metavar="FILE", help="Write every forecast there, as CSV.")]
+Samples: TypeAlias = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Write so many courses that may come, with column sample, not the forecast."),
+]
 Quiet: TypeAlias = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]
 Verbose: TypeAlias = Annotated[bool, typer.Option("-v", "--verbose", help="Say more: a line an epoch.")]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]

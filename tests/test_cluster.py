@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +22,13 @@ from cnnlstm_cli.errors import BusyError, DataError, OutputError, UsageError
 from cnnlstm_cli.groups_training import train_groups
 from cnnlstm_cli.runs.directory import RunDirectory
 from tests import SAMPLES
+from tests.clusters import cluster, computing
 from tests.command import called
 from tests.test_groups import shop
 from tests.test_resume import weights
 
 AIR = SAMPLES / "air_passengers.csv"
 SMALL = {"train": {"epochs": 2, "members": 1, "linear": False, "refit": False}, "model": {"filters": 4, "units": 4}}
-DASK = [sys.executable, "-W", "ignore", "-m", "dask"]
 
 
 class Follower(Watcher):
@@ -121,34 +116,6 @@ def test_a_place_that_is_none_is_refused(air, monkeypatch):
         c.backtest(AIR, air, cluster="local")
 
 
-@contextlib.contextmanager
-def running(workers: int) -> Iterator[tuple[str, list[subprocess.Popen[str]]]]:
-    """A scheduler and workers as a user would start them, on loopback alone: its address, and the processes."""
-    with contextlib.ExitStack() as ours:
-
-        def start(*arguments: str) -> subprocess.Popen[str]:
-            command = [*DASK, *arguments, "--host", "127.0.0.1", "--no-dashboard"]
-            made = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-            ours.enter_context(made)  # which waits for it, and closes its pipe
-            ours.callback(made.terminate)
-            return made
-
-        scheduler = start("scheduler", "--port", "0")
-        address = next(found[0] for line in scheduler.stderr if (found := re.search(r"tcp://127\.0\.0\.1:\d+", line)))
-        started = [start("worker", address, "--nthreads", "1") for _ in range(workers)]
-        for each in (scheduler, *started):
-            threading.Thread(target=each.stderr.read, daemon=True).start()  # or it waits once its pipe is full
-        yield address, [*started, scheduler]
-
-
-def children(process: subprocess.Popen[str]) -> list[int]:
-    """Those that compute: a worker of Dask's is a process that a nanny watches."""
-    listed = subprocess.run(
-        ["ps", "--ppid", str(process.pid), "-o", "pid="], capture_output=True, text=True, check=True
-    )
-    return [int(number) for number in listed.stdout.split()]
-
-
 def same_weights(ours: list[np.ndarray], theirs: list[np.ndarray]) -> None:
     assert len(ours) == len(theirs)
     for one, other in zip(ours, theirs, strict=True):
@@ -159,14 +126,14 @@ def same_weights(ours: list[np.ndarray], theirs: list[np.ndarray]) -> None:
 def test_twelve_series_are_trained_the_same_to_the_bit_in_processes_and_on_a_cluster_whose_worker_is_killed(tmp_path):
     data = pd.concat([shop(f"s{k}", rows=60) for k in range(12)], ignore_index=True)
     local = train_groups(data, tmp_path / "local", "shop", horizon=7, settings=SMALL, cluster="local")
-    with running(workers=2) as (address, workers):
+    with cluster(workers=2) as there:
 
         def kill() -> None:
-            for number in children(workers[0]):
+            for number in computing(there.workers[0]):
                 os.kill(number, signal.SIGKILL)
 
         follower = Follower(at=6, act=kill)
-        options = {"horizon": 7, "settings": SMALL, "cluster": address, "watcher": follower}
+        options = {"horizon": 7, "settings": SMALL, "cluster": there.address, "watcher": follower}
         spread = train_groups(data, tmp_path / "spread", "shop", **options)
     assert follower.told[-1].done == 12
     assert not local.failed
@@ -203,10 +170,10 @@ def test_members_trained_on_a_cluster_are_those_trained_here_also_when_the_sched
     settings = {"model": {"filters": 8, "units": 8}, "train": {"epochs": 6, "patience": 9}}
     options = {"lookback": 14, "settings": settings, "members": 3}
     here = weights(c.train(AIR, tmp_path / "here", **options).path)
-    with running(workers=1) as (address, (*_, scheduler)):
-        follower = Follower(at=1, act=scheduler.kill)
+    with cluster(workers=1) as there:
+        follower = Follower(at=1, act=there.scheduler.kill)
         with pytest.raises(BusyError, match="the scheduler went away"):
-            c.train(AIR, tmp_path / "gone", cluster=address, watcher=follower, **options)
+            c.train(AIR, tmp_path / "gone", cluster=there.address, watcher=follower, **options)
     kept = list((tmp_path / "gone" / "checkpoint").glob("race-*.npz"))
     assert 1 <= len(kept) < 3
     same_weights(here, weights(c.train(AIR, tmp_path / "gone", resume=True, **options).path))

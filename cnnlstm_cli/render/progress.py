@@ -99,7 +99,8 @@ class TerminalWatcher(Watcher):
         if not (standing.done or standing.killed or self._stood):
             self._stood = True
             memory = f", about {standing.memory / 2**30:.1f} GiB each" if standing.memory else ""
-            self._messages.say(f"{standing.total:,} trainings, {standing.at_once} at a time{memory}")
+            count = f"{standing.total:,} training{'s' if standing.total > 1 else ''}"
+            self._messages.say(f"{count}, {standing.at_once} at a time{memory}")
         if standing.killed > self._killed:
             self._killed = standing.killed
             self._messages.say("a process was killed: what it was at is done again")
