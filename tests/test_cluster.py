@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,6 +22,7 @@ from cnnlstm_cli.runs.directory import RunDirectory
 from tests import SAMPLES
 from tests.clusters import cluster, computing
 from tests.command import called
+from tests.pieces import killed_always, killed_once, refused, squared
 from tests.test_groups import shop
 from tests.test_resume import weights
 
@@ -42,29 +41,6 @@ class Follower(Watcher):
         self.told.append(standing)
         if standing.done == self.at:
             self.act()
-
-
-def squared(shared: int, piece: int) -> tuple[int, int]:
-    time.sleep(0.01 * (5 - piece % 5))  # the later of five is the earlier done
-    return shared + piece**2, os.getpid()
-
-
-def killed_once(folder: Path, piece: int) -> int:
-    if piece == 2:
-        with contextlib.suppress(FileExistsError):
-            (folder / "killed").touch(exist_ok=False)
-            os.kill(os.getpid(), signal.SIGKILL)
-    return piece
-
-
-def killed_always(_: None, __: int) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def refused(_: None, piece: int) -> None:
-    if piece == 1:
-        raise DataError("row 7 is none")
-    time.sleep(60)
 
 
 def test_pieces_come_in_their_order_from_other_processes():

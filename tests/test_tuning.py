@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 import tomllib
 
-import cnnlstm_cli as c
 from cnnlstm_cli.cluster import Standing
 from cnnlstm_cli.config import PRESETS, Spec, all_settings, spec_from
 from cnnlstm_cli.errors import DataError, UsageError
@@ -172,54 +171,40 @@ def test_another_task_begins_anew_and_a_damaged_journal_is_told(tmp_path):
         Study.begun(tmp_path / "search", {"data": "other"}, SPACE, seed=3)
 
 
-@pytest.fixture(scope="module")
-def tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
-    """A search of the real command, cut off after some trials and gone on with."""
-    run = tmp_path_factory.mktemp("tuned") / "run"
-    arguments = ["tune", str(AIR), "--run", str(run), "--trials", "3", *map(str, SMALL)]
-    with subprocess.Popen(
-        [sys.executable, "-m", "cnnlstm_cli", *arguments], stderr=subprocess.PIPE, text=True
-    ) as first:
+def cut_off(run: Path, arguments: list[str]) -> None:
+    """The real command, killed once a trial has come to its first rung."""
+    program = [sys.executable, "-m", "cnnlstm_cli", *arguments]
+    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as first:
         while not list((run / "search").glob("trial-*.npz")) and first.poll() is None:
             time.sleep(0.05)
         first.send_signal(signal.SIGKILL)
-        first.communicate()
-    return run, command(*arguments)
+        first.communicate()  # which ends when the processes it had started have ended as well
 
 
 @pytest.mark.slow
-def test_the_trials_are_the_answer_and_the_best_is_published(tuned):
-    run, done = tuned
+def test_killed_and_gone_on_with_it_publishes_the_best_whose_settings_train_again_to_the_bit(tmp_path):
+    run = tmp_path / "run"
+    arguments = ["tune", str(AIR), "--run", str(run), "--trials", "3", *map(str, SMALL)]
+    cut_off(run, arguments)
+    done = command(*arguments)
     assert done.returncode == 0, done.stderr
+    assert "3 trials are there from before" in done.stderr
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert sorted(row["trial"] for row in rows) == ["0", "1", "2"]
-    assert "3 trials are there from before" in done.stderr
-    record = c.Run.open(run).record
-    assert record.facts["search"]["best"] == int(rows[0]["trial"])
-    shown = json.loads(called("inspect", run, "--json").stdout)["search"]
-    assert shown["importance"].keys() == {key for key in rows[0] if "." in key}
+
+    found = json.loads(called("inspect", run, "--json").stdout)["search"]
+    assert (found["trials"], found["best"]) == (3, int(rows[0]["trial"]))
+    assert found["importance"].keys() == {key for key in rows[0] if "." in key}
     assert called("predict", AIR, "--run", run, "-q").returncode == 0
 
-
-@pytest.mark.slow
-def test_what_it_found_is_trained_again_to_the_bit_by_its_config(tuned, tmp_path):
-    run, _ = tuned
-    found = tomllib.loads((run / "tuned.toml").read_text())
-    best = c.Run.open(run).record.facts["search"]["settings"]
-    assert {f"{part}.{key}": value for part, keys in found.items() for key, value in keys.items()} == best
+    told = tomllib.loads((run / "tuned.toml").read_text())
+    assert {f"{part}.{key}": value for part, keys in told.items() for key, value in keys.items()} == found["settings"]
     done = called("train", AIR, "--run", tmp_path / "again", "--config", run / "tuned.toml", *SMALL)
     assert done.returncode == 0, done.stderr
     for ours, theirs in zip(weights(tmp_path / "again"), weights(run), strict=True):
         assert (ours == theirs).all()
 
-
-@pytest.mark.slow
-def test_the_run_is_held_and_what_was_published_stays(tuned, tmp_path):
-    run, _ = tuned
     before = RunDirectory(run).current()
-    done = called("tune", AIR, "--run", run, "--trials", 0)
-    assert (done.returncode, RunDirectory(run).current()) == (2, before)
-    facts = json.loads(called("inspect", run, "--json").stdout)
-    assert facts["search"]["trials"] == 3
-    done = called("tune", tmp_path / "none.csv", "--run", run)
-    assert (done.returncode, RunDirectory(run).current()) == (66, before)
+    assert called("tune", AIR, "--run", run, "--trials", 0).returncode == 2
+    assert called("tune", tmp_path / "none.csv", "--run", run).returncode == 66
+    assert RunDirectory(run).current() == before
