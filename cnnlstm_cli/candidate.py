@@ -385,7 +385,7 @@ def _command() -> str:
 
 
 def _member_facts(member: Member) -> dict[str, Any]:
-    told = {name: getattr(member.spec, name) for name in REGULARISED}
+    told = {name: getattr(member.spec, name) for name in (*REGULARISED, "seen")}
     fitted = member.fit
     return {"seed": member.seed, **told, "mae": fitted.validation, "epochs": len(fitted.history), "best": fitted.best}
 

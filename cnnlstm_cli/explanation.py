@@ -141,7 +141,8 @@ def _members(run: Run, windows: Windows, given: tuple[Any, Any, Any]) -> Iterato
         from cnnlstm_cli.network.gradients import gradients
         from cnnlstm_cli.network.restore import built, restored
     for number, told in enumerate(kept):
-        spec = replace(run.record.spec.model, **{name: told[name] for name in REGULARISED})
+        own = {name: told[name] for name in REGULARISED}
+        spec = replace(run.record.spec.model, **own, seen=told.get("seen"))
         path = run.folder / "members" / f"{number}.keras"
         model = restored(built(spec, windows, seed=0), path, "Train again, or name another version.")
         yield Member(spec, told, gradients(model, *given), activations(model, *given[:2]))
@@ -174,7 +175,7 @@ def _member_facts(member: Member, lookback: int) -> Facts:
 
 def _rows_a_step(spec: ModelSpec, lookback: int) -> int:
     """By how many rows two neighbouring steps of the recurrent layer are apart."""
-    return spec.convolution(lookback)[1] * (1 if spec.pooling == "none" else spec.pool_size)
+    return spec.convolution(spec.rows(lookback))[1] * (1 if spec.pooling == "none" else spec.pool_size)
 
 
 def _forecast(gradient: Gradient) -> Numbers:

@@ -6,13 +6,13 @@ All of it is here. A value that depends on the data is given as multiples of wha
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from cnnlstm_cli.config import PRESETS, Spec
 from cnnlstm_cli.errors import UsageError
-from cnnlstm_cli.specs import LIGHT, REGULARISED
+from cnnlstm_cli.specs import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,6 @@ SPACES: dict[str, dict[str, Dimension]] = {
     "answer": _PUBLISHED,
     "question": _PUBLISHED,
 }
-# The plain training of each preset, which the search begins with: for the default its two networks.
-_PLAIN: dict[str, list[dict[str, Any]]] = {
-    "default": [
-        {f"model.{name}": rate for name, rate in rates.items()} | {"model.dropout_kind": "alpha"}
-        for rates in (REGULARISED, LIGHT)
-    ],
-}
 
 
 def space_of(preset: str, asked: Spec, settled: Spec, longest: int) -> dict[str, Choice | Range]:
@@ -118,13 +111,16 @@ def _multiples(times: Times, usual: int, most: int | None) -> Choice:
     return Choice(tuple(sorted({usual, *(value for value in values if most is None or value <= most)})))
 
 
-def plain(preset: str, space: Space, settled: Spec) -> list[dict[str, Any]]:
-    """The points of a space that the plain training would take."""
-    found = settled.to_dict()
+def plain(space: Space, settled: Spec, networks: Sequence[ModelSpec]) -> list[dict[str, Any]]:
+    """The points of a space that are like the `networks` that the plain training would race."""
     points = []
-    for own in _PLAIN.get(preset, [{}]):
-        values = {key: own.get(key, found[key.partition(".")[0]][key.partition(".")[2]]) for key in space}
-        points.append(values | ({"model.start": "zero"} if "model.start" in space else {}))
+    for network in networks:
+        seen = replace(settled.data, lookback=network.rows(settled.data.settled_lookback))
+        found = replace(settled, model=network, data=seen).to_dict()
+        point = {key: found[part][name] for key in space for part, _, name in [key.partition(".")]}
+        if any(isinstance(each, Choice) and point[key] not in each.values for key, each in space.items()):
+            point["data.lookback"] = settled.data.settled_lookback  # a half that is not among those tried
+        points.append(point)
     return points
 
 

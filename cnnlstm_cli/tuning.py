@@ -180,8 +180,10 @@ class _Search:
             watcher.note(note)
         found = replace(asked.data, season=spec.data.season, horizon=spec.data.horizon)
         base = replace(asked, data=found, train=replace(asked.train, jobs=1))
+        fitting = task.fitting(task.windows)
+        networks = usual.model.candidates(len(fitting.training), fitting.lookback, fitting.horizon)
         judged = len(task.windows.validation)
-        return cls(study, table, base, judged, plain(preset, space, usual), watcher, deadline, most)
+        return cls(study, table, base, judged, plain(space, usual, networks), watcher, deadline, most)
 
     def carry_out(self, there: Workers) -> None:
         """Round after round, until all trials are done or there is only time left to train the best."""

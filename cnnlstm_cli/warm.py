@@ -78,7 +78,7 @@ def _other(table: Table, asked: Mapping[str, Any], current: Run) -> str | None:
 def _networks(current: Run) -> Any:
     kept = [member for member in current.record.facts["members"] if member["kept"]]
     for number, member in enumerate(kept):
-        rates = {name: member[name] for name in REGULARISED}
+        rates = {**{name: member[name] for name in REGULARISED}, "seen": member.get("seen")}
         yield replace(current.record.spec.model, **rates), current.folder / "members" / f"{number}.keras"
 
 

@@ -53,7 +53,7 @@ def test_every_value_of_a_space_is_one_that_training_takes(preset):
             made = applied(settled(), {key: value}).to_dict()
             part, _, name = key.partition(".")
             assert Spec.from_dict({part: {name: value}}).to_dict()[part][name] == made[part][name] == value
-    for point in plain(preset, space, settled(preset)):
+    for point in plain(space, settled(preset), settled(preset).model.candidates(9_999, 28)):
         assert point.keys() == space.keys()
         assert all(not isinstance(each, Choice) or point[key] in each.values for key, each in space.items())
 

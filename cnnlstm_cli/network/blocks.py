@@ -1,6 +1,7 @@
 """The blocks of the network, in the order of its figure: each takes Keras tensors and returns Keras tensors.
 
-    lookback -> normalise -> (convolve -> squeeze_excite) x blocks -> pool -> recur -> forecast -> denormalise -> output
+    lookback -> newest -> normalise -> (convolve -> squeeze_excite) x blocks -> pool -> recur -> forecast
+        -> denormalise -> output
 
 The calendar of the steps ahead, where there is one, is added between forecast and denormalise.
 
@@ -37,6 +38,13 @@ def lookback_input(lookback: int, channels: int) -> Tensor:
 def calendar_input(horizon: int, width: int) -> Tensor:
     """What is known of the time of each step ahead: (B, H, K) float32."""
     return keras.Input((horizon, width), name="calendar")
+
+
+def newest(lookback: Tensor, spec: ModelSpec) -> Tensor:
+    """The newest rows, those that the network sees: (B, L, C) -> (B, L', C)."""
+    rows: int = lookback.shape[1]
+    older = rows - spec.rows(rows)
+    return layers.Cropping1D((older, 0), name="newest")(lookback) if older else lookback
 
 
 def normalise(lookback: Tensor, spec: ModelSpec) -> tuple[Tensor, Scale, Scale]:

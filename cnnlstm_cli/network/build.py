@@ -50,7 +50,7 @@ def _drawn_from(seed: int) -> Iterator[None]:
 def _laid(spec: ModelSpec, lookback: int, horizon: int, channels: int, calendar: int, covariates: int) -> keras.Model:
     """The blocks of a settled specification in their order."""
     rows = blocks.lookback_input(lookback, channels)
-    normalised, zero, unit = blocks.normalise(rows, spec)
+    normalised, zero, unit = blocks.normalise(blocks.newest(rows, spec), spec)
     x = normalised
     for number in range(1, spec.blocks + 1):
         x = blocks.convolve(x, spec, number)

@@ -108,7 +108,7 @@ def race(
 
     Raises KeyboardInterrupt when the watcher does not want what is there by then.
     """
-    candidates = spec.candidates(len(windows.training))
+    candidates = spec.candidates(len(windows.training), windows.lookback, windows.horizon)
     fresh = [(candidates[number % len(candidates)], None) for number in range(train.members)]
     entries = [
         Entry(each, (train.seed + number * SEEDS_APART) % 2**31, None, path, _kept(checkpoints, f"race-{number}"))

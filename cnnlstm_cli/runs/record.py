@@ -72,7 +72,9 @@ TOLD = {
         "importance": Many({"": NUMBER}),
     },
     "epochs": {"run": int, "best": int, "interrupted": bool},
-    "members": [{**dict.fromkeys(REGULARISED, NUMBER), "seed": int, "mae": NUMBER, "kept": bool}],
+    "members": [
+        {**dict.fromkeys(REGULARISED, NUMBER), "seen?": (int, type(None)), "seed": int, "mae": NUMBER, "kept": bool}
+    ],
     "errors": str,
     "linear": bool,
     "weights?": [NUMBER],

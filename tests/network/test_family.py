@@ -109,6 +109,6 @@ def test_a_combination_is_built_trained_saved_and_exported(
 
 
 def test_every_field_that_chooses_is_among_the_values() -> None:
-    sizes = {"filters", "kernel", "reduction", "pool_size", "units", "channels", "start"}
+    sizes = {"filters", "kernel", "reduction", "pool_size", "units", "channels", "start", "seen"}
     one_of_each = {"kernel_l2", "recurrent_l1", "bias_l1", "activity_l1"}  # the same regulariser as its twin
     assert set(VALUES) | sizes | one_of_each == {field.name for field in dataclasses.fields(ModelSpec)}

@@ -111,6 +111,33 @@ def test_each_candidate_has_its_turn_and_each_member_a_seed_of_its_own(waves: Wi
     assert [spec.recurrent_dropout for spec in replace(SPEC, cell_activation="relu").candidates()] == [0, 0]
 
 
+def test_the_second_sees_the_newer_half_where_that_is_enough_and_windows_are_neither_few_nor_many() -> None:
+    spec = replace(SPEC, kernel=24)
+
+    def seen(windows: int, lookback: int, horizon: int) -> list[int | None]:
+        return [each.seen for each in spec.candidates(windows, lookback, horizon)]
+
+    assert seen(10_000, 336, 24) == [None, 168]
+    assert seen(10_000, 312, 24) == [None, 168], "in whole kernels"
+    assert seen(10_000, 336, 167) == [None, 168]
+    assert seen(10_000, 336, 168) == [None, None], "more than is forecast"
+    assert seen(10_000, 144, 24) == [None, None], "several kernels"
+    assert seen(600, 336, 24) == seen(200_000, 336, 24) == [None, None]
+    assert [each.seen for each in replace(spec, seen=96).candidates(10_000, 336, 24)] == [96, 96]
+    assert not replace(spec, seen=96).can_start_linear
+
+
+def test_a_network_sees_no_more_than_its_newest_rows(waves: Windows, tmp_path: Any) -> None:
+    model = build(replace(SPEC, **REGULARISED, seen=12), 23, 5, 1, seed=0)
+    rows = lookbacks(waves)[:4]
+    older = rows.copy()
+    older[:, : 23 - 12] += 100
+    np.testing.assert_array_equal(model(rows), model(older))
+    older[:, 23 - 12] += 100
+    assert np.any(np.asarray(model(rows)) != np.asarray(model(older)))
+    assert export(model, tmp_path / "model.onnx") < 1e-5
+
+
 def test_many_windows_are_regularised_less() -> None:
     assert [(one.dropout, other.dropout) for one, other in (SPEC.candidates(99_999), SPEC.candidates(100_000))] == [
         (REGULARISED["dropout"], LIGHT["dropout"]),
