@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,8 @@ def _of_one(
     try:
         run = Run.open(directory.path)
         _require_alike(run, groups.found.schema)
-        return run, run.after(groups.recent(group, run.record.lookback), horizon, **how)
+        made = run.after(groups.recent(group, run.record.lookback), horizon, **how)
+        return replace(run, held=None), made  # of thousands neither the networks nor an open file each are kept
     except InputError:
         return "no model was trained for it"
     except (DataError, UsageError) as error:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, overload
 from cnnlstm_cli.candidate import Watcher
 from cnnlstm_cli.cluster import Standing, Where, arriving
 from cnnlstm_cli.config import Options, Spec, spec_from
-from cnnlstm_cli.errors import CnnlstmError, UsageError
+from cnnlstm_cli.errors import BusyError, CnnlstmError, DataError, UsageError
 from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.machine import packages
 from cnnlstm_cli.runs.atomic import writing_to
@@ -229,12 +229,15 @@ def _published(run: RunDirectory, made: _Made, unattended: Unattended, book: _Bo
     """Publish what came back of a group; why not, where something was wrong."""
     facts: dict[str, Any] = {"failed": made.failed, "why": made.why}
     if made.sent:
-        adopt(run, made.sent, unattended.keep, unattended.wait)
-        facts |= {"version": made.sent.version, "validation": made.sent.entry["validation"]}
+        try:
+            adopt(run, made.sent, unattended.keep, unattended.wait)
+            facts |= {"version": made.sent.version, "validation": made.sent.entry["validation"]}
+        except (BusyError, DataError) as error:
+            facts["failed"] = str(error)
     if made.noted:
         run.note(*made.noted)
     book.done(group, **facts)
-    return made.failed
+    return str(facts["failed"])
 
 
 @dataclass(frozen=True)

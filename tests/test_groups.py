@@ -181,6 +181,16 @@ def test_levels_samples_and_the_log_are_those_of_each_run(regions):
     assert len(list(RunDirectory(regions.run("north").path).logged())) == 2
 
 
+def test_of_many_runs_no_network_and_no_open_file_is_kept(regions):
+    data = regions.path.parent / "data.csv"
+    group_frame().to_csv(data, index=False)
+    before = len(os.listdir("/proc/self/fd"))
+    made = c.forecast_groups(data, regions.path)
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert all("session" not in vars(run) for run, _ in made.made.values())
+    assert c.predict(data, regions.path).equals(made.frame(lambda _, forecast: forecast.frame()))
+
+
 def test_what_has_not_changed_is_not_trained_again(regions):
     """And a group that is new, is."""
     again = {"id": "shop", "horizon": 7, "settings": TINY, "unattended": Unattended(only_if_better=True)}
