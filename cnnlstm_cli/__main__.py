@@ -28,7 +28,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = app(args=list(arguments), prog_name="cnnlstm", standalone_mode=False)
     except CnnlstmError as error:
-        complain("error", str(error))
+        complain("interrupted" if error.exit_code == INTERRUPTED else "error", str(error))
         return error.exit_code
     except typer.TyperException as error:
         return _usage(error)

@@ -217,7 +217,7 @@ def _refitted(
     notes = [] if folds == wanted else [f"{folds} folds instead of {wanted}: there are no more origins"]
     task = {
         "data": table.fingerprint,
-        "options": settled.to_dict(),
+        "options": replace(settled, train=replace(settled.train, jobs=None)).to_dict(),
         "folds": [cut.tolist() for cut in cuts],
         "software": packages(),
     }

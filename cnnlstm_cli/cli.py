@@ -11,7 +11,7 @@ import typer
 from cnnlstm_cli import __version__
 from cnnlstm_cli import options as opt
 from cnnlstm_cli.config import settings_from
-from cnnlstm_cli.errors import DataError, DriftError
+from cnnlstm_cli.errors import DataError, DriftError, StoppedError
 from cnnlstm_cli.render.answer import answer, refuse_to_write, report, write_answer
 from cnnlstm_cli.render.messages import Messages, failures
 
@@ -108,8 +108,13 @@ def _train_groups(
     from cnnlstm_cli.render.groups_report import trained_line
     from cnnlstm_cli.render.report import to_json
 
-    made = train_groups(data, run, per, unattended=unattended, **how)
-    messages.say(trained_line(made.trained, made.failed, per, run, made.seconds))
+    try:
+        made = train_groups(data, run, per, unattended=unattended, **how)
+    except KeyboardInterrupt as stop:
+        if stop.args:
+            raise StoppedError(str(stop)) from None
+        raise
+    messages.say(trained_line(made, per))
     told = list(failures(made.failed, len(made.trained)))
     if made.failed and (how.get("strict") or len(made.failed) == len(made.trained)):
         raise DataError("\n".join(told))

@@ -17,7 +17,7 @@ from cnnlstm_cli.errors import OutputError
 from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.planning import lay_windows, settle
 from cnnlstm_cli.runs.atomic import write_atomically, writing_to
-from cnnlstm_cli.runs.directory import RunDirectory
+from cnnlstm_cli.runs.directory import RunDirectory, differs
 from cnnlstm_cli.runs.lock import locked
 from cnnlstm_cli.series.table import Table
 from cnnlstm_cli.series.windows import Index
@@ -81,15 +81,15 @@ def kept_in(work: Path | None, task: Mapping[str, Any]) -> Iterator[Path]:
         with tempfile.TemporaryDirectory() as folder:
             yield Path(folder)
         return
-    told, text = work / "backtest.json", json.dumps(task, ensure_ascii=False, indent=1) + "\n"
+    told = work / "backtest.json"
     with writing_to(work):
         others = work.exists() and any(work.iterdir())
         if others and not told.is_file():
             raise OutputError(f"{work} holds other files. Choose a new or empty folder for --work.")
-        if others and told.read_text(encoding="utf-8") != text:
-            raise OutputError(f"{work} holds folds of other data, options or software. Choose another --work.")
+        if others and (other := differs(told, task)):
+            raise OutputError(f"{work} is of a backtest with other {other}. Choose another --work.")
         work.mkdir(parents=True, exist_ok=True)
     if not others:
-        write_atomically(told, text.encode())
+        write_atomically(told, (json.dumps(task, ensure_ascii=False) + "\n").encode())
     with locked(work):
         yield work

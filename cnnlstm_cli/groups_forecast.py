@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from cnnlstm_cli.errors import CnnlstmError, DataError, InputError, UsageError
 from cnnlstm_cli.forecast import Forecast, Run
 from cnnlstm_cli.runs.directory import RunDirectory
 from cnnlstm_cli.runs.groups import GroupDirectory
-from cnnlstm_cli.runs.record import schema_from
+from cnnlstm_cli.series.dialect import Source
 from cnnlstm_cli.series.groups import Groups, groups_again
-from cnnlstm_cli.series.reader import Data
+from cnnlstm_cli.series.reader import Data, opened
 from cnnlstm_cli.series.table import Schema
 
 Frame = Callable[[Run, Forecast], pd.DataFrame]
@@ -64,15 +65,6 @@ def is_groups(path: str | Path) -> bool:
     return GroupDirectory(Path(path)).exists
 
 
-def schema_of(path: Path) -> tuple[str, Schema]:
-    """Which column tells the groups apart, and what the columns are. Raises DataError."""
-    index = GroupDirectory(path).index()
-    try:
-        return index["per"], schema_from(index["schema"])
-    except (CnnlstmError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{path / 'groups.json'} is damaged (schema: {error}). Train again.") from None
-
-
 def forecast_groups(data: Data, path: str | Path, horizon: int | None = None, **how: Any) -> Groupwise:
     """Forecast every group of a file that has a run.
 
@@ -81,43 +73,64 @@ def forecast_groups(data: Data, path: str | Path, horizon: int | None = None, **
     Raises as that does, but for what is wrong with one group alone; DataError when there is nothing else.
     """
     directory = GroupDirectory(Path(path))
-    per, schema = schema_of(directory.path)
-    groups = groups_again(data, schema, per)
+    index = directory.index()
+    files = _Files(opened(data), index["per"])
+    groups = files.read(_first(directory, list(index["groups"])))
     made: dict[str, tuple[Run, Forecast]] = {}
-    failed: dict[str, str] = {}
+    failed: dict[str, CnnlstmError] = {}
     for group in groups.series:
-        found = _of_one(groups, group, directory.run(group), horizon, how)
-        if isinstance(found, str):
+        found = _of_one(files, group, directory.run(group), horizon, how)
+        if isinstance(found, CnnlstmError):
             failed[group] = found
         else:
             made[group] = found
     if not made:
         first, why = next(iter(failed.items()))
-        raise DataError(f"none of {len(failed):,} groups can be forecast. The first, {first!r}: {why}")
-    return Groupwise(directory.path, groups, made, failed)
+        kind = UsageError if isinstance(why, UsageError) else DataError
+        raise kind(f"none of {len(failed):,} groups can be forecast. The first, {first!r}: {why}")
+    return Groupwise(directory.path, groups, made, {group: str(why) for group, why in failed.items()})
+
+
+@dataclass
+class _Files:
+    """The groups of a file, by the columns of a run: read once for all runs that have the same."""
+
+    data: Source | pd.DataFrame
+    per: str
+    known: list[tuple[Schema, Groups]] = field(default_factory=list)
+
+    def read(self, schema: Schema) -> Groups:
+        """Raises as `groups_again`."""
+        for other, groups in self.known:
+            if other == schema:
+                return groups
+        self.known.append((schema, groups_again(self.data, schema, self.per)))
+        return self.known[-1][1]
+
+
+def _first(directory: GroupDirectory, groups: Sequence[str]) -> Schema:
+    """The columns of the first run that there is. Raises InputError where there is none."""
+    for group in groups:
+        with contextlib.suppress(InputError, DataError):
+            return Run.open(directory.run(group).path).record.schema
+    raise InputError(f"{directory.path} holds no run of {len(groups):,} groups. Train again.")
 
 
 def _of_one(
-    groups: Groups, group: str, directory: RunDirectory, horizon: int | None, how: Mapping[str, Any]
-) -> tuple[Run, Forecast] | str:
+    files: _Files, group: str, directory: RunDirectory, horizon: int | None, how: Mapping[str, Any]
+) -> tuple[Run, Forecast] | CnnlstmError:
     """A group's run and forecast, or why there is none."""
+    if not directory.path.exists():
+        return InputError("no model was trained for it")
     try:
         run = Run.open(directory.path)
-        _require_alike(run, groups.found.schema)
+        groups = files.read(run.record.schema)
+        if group not in groups.series:
+            return DataError("no row of it has a time as its model reads them")
         made = run.after(groups.recent(group, run.record.lookback), horizon, **how)
-        return replace(run, held=None), made  # of thousands neither the networks nor an open file each are kept
-    except InputError:
-        return "no model was trained for it"
-    except (DataError, UsageError) as error:
-        return str(error)
-
-
-def _require_alike(run: Run, schema: Schema) -> None:
-    """Raises DataError where a run is older than the index, and reads other columns."""
-    ours = run.record.schema
-    for name in ("targets", "id", "covariates", "frequency", "holidays", "doubled", "agg"):
-        if getattr(ours, name) != getattr(schema, name):
-            raise DataError(f"its model is of an earlier training, with other {name}. Train again.")
+    except (InputError, DataError, UsageError) as error:
+        return error
+    return replace(run, held=None), made  # of thousands neither the networks nor an open file each are kept
 
 
 def predict(

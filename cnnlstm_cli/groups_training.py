@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, overload
 from cnnlstm_cli.candidate import Watcher
 from cnnlstm_cli.cluster import Standing, Where, arriving
 from cnnlstm_cli.config import Options, Spec, spec_from
-from cnnlstm_cli.errors import BusyError, CnnlstmError, DataError, UsageError
+from cnnlstm_cli.errors import BusyError, CnnlstmError, DataError, OutputError, UsageError
 from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.machine import packages
 from cnnlstm_cli.runs.atomic import writing_to
@@ -92,6 +92,8 @@ def train_groups(
     started = time.perf_counter()
     directory, source, watcher = GroupDirectory(Path(run)), opened(data), watcher or Watcher()
     unattended = unattended or Unattended()
+    if not (isinstance(per, str) and per):
+        raise UsageError("--per takes the name of a column.")
     if unattended.resume:
         raise UsageError("--per goes on by itself where the same training was cut off. Leave out --resume.")
     spec = spec_from(options, settings, preset)
@@ -103,7 +105,8 @@ def train_groups(
     task = {"data": fingerprint(source), "options": _plain(spec), "unattended": asdict(unattended)}
     task["software"] = packages()
     with directory.training(unattended.wait):
-        book = _Book(directory, _begun(directory, groups, task))
+        book = _Book(directory, _begun(directory, groups, task, watcher))
+        book.write()
         todo = [name for name in groups.series if not book.entry(name)["done"]]
         if len(todo) < len(groups.series):
             watcher.note(f"{len(groups.series) - len(todo):,} of {len(groups.series):,} groups were done before")
@@ -120,20 +123,24 @@ def _plain(spec: Spec) -> dict[str, Any]:
     return told
 
 
-def _begun(directory: GroupDirectory, groups: Groups, task: Mapping[str, Any]) -> dict[str, Any]:
-    """The index as the training begins: what the same one had done before it was cut off is done."""
-    old: dict[str, Any] = directory.index() if directory.exists else {"groups": {}, "complete": True, "task": {}}
+def _begun(directory: GroupDirectory, groups: Groups, task: Mapping[str, Any], watcher: Watcher) -> dict[str, Any]:
+    """The index as the training begins: what the same one had done before it was cut off is done.
+
+    Raises OutputError where the directory holds runs by another column.
+    """
+    old: dict[str, Any] = {"per": groups.per, "groups": {}, "complete": True, "task": {}}
+    if directory.exists:
+        try:
+            old = directory.index()
+        except DataError as error:
+            watcher.note(f"note: {error}")
+    if old["per"] != groups.per:
+        raise OutputError(f"{directory.path} holds runs by {old['per']!r}. With --per {groups.per} choose another one.")
     again = not old["complete"] and old["task"] == task
     entries = {name: {**each, "done": again and each["done"]} for name, each in old["groups"].items()}
-    blank = {"done": False, "failed": "", "why": "", "version": "", "validation": {}}
+    blank = {"done": False, "published": False, "failed": "", "why": "", "validation": {}}
     entries = {**entries, **{name: entries.get(name, dict(blank)) for name in groups.series}}
-    return {
-        "per": groups.per,
-        "complete": False,
-        "task": task,
-        "schema": asdict(groups.found.schema),
-        "groups": entries,
-    }
+    return {"per": groups.per, "complete": False, "task": task, "groups": entries}
 
 
 @dataclass
@@ -218,20 +225,24 @@ def _train(
                 group = todo[number]
                 reason = _published(directory.run(group), made, unattended, book, group)
                 failed += [group] if reason else []
-    except BaseException:
-        if any(book.entry(name)["done"] for name in todo):
-            book.write()
-            watcher.note("kept: the groups that are done; the same command goes on with the others")
+    except BaseException as stop:
+        book.write()
+        done = sum(book.entry(name)["done"] for name in groups.series)
+        told = f"{done:,} of {len(groups.series):,} groups are done; the same command goes on with the others"
+        if done and isinstance(stop, KeyboardInterrupt):
+            raise KeyboardInterrupt(f"{told}.") from None
+        if done:
+            watcher.note(f"kept: {told}")
         raise
 
 
 def _published(run: RunDirectory, made: _Made, unattended: Unattended, book: _Book, group: str) -> str:
     """Publish what came back of a group; why not, where something was wrong."""
-    facts: dict[str, Any] = {"failed": made.failed, "why": made.why}
+    facts: dict[str, Any] = {"failed": made.failed, "why": made.why, "published": False}
     if made.sent:
         try:
             adopt(run, made.sent, unattended.keep, unattended.wait)
-            facts |= {"version": made.sent.version, "validation": made.sent.entry["validation"]}
+            facts |= {"published": True, "validation": made.sent.entry["validation"]}
         except (BusyError, DataError) as error:
             facts["failed"] = str(error)
     if made.noted:

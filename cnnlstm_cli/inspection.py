@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnlstm_cli.config import Options, all_settings, spec_from
-from cnnlstm_cli.errors import DataError, UsageError
+from cnnlstm_cli.errors import CnnlstmError, DataError, InputError, UsageError
 from cnnlstm_cli.evaluation.profile import Look, gaps, profile, series
 from cnnlstm_cli.evaluation.scores import Scores, best_baseline
 from cnnlstm_cli.forecast import Run
@@ -110,9 +110,10 @@ def inspect_groups(path: Path) -> Facts:
         scores = entry["validation"]
         of = {**{metric: scores["model"][metric] for metric in ("mae", "mase")}, **skill(scores)} if scores else {}
         told = {"mae": None, "mase": None, "against": "", "percent": None, **of}
-        run = directory.run(name)
-        published = next(iter(sorted(run.versions(), reverse=True)), "") and run.current()
-        found.append({"group": name, "version": published, **told, "why": entry["why"], "failed": entry["failed"]})
+        version, failed = _published(directory.run(name)), entry["failed"]
+        if isinstance(version, CnnlstmError):
+            version, failed = "", str(version)
+        found.append({"group": name, "version": version, **told, "why": entry["why"], "failed": failed})
     return {
         "kind": "groups",
         "run": str(path),
@@ -122,6 +123,16 @@ def inspect_groups(path: Path) -> Facts:
         "failed": sum(bool(each["failed"]) for each in found),
         "groups": found,
     }
+
+
+def _published(run: RunDirectory) -> str | CnnlstmError:
+    """The name of the published version, empty where nothing was; or why it can't be told."""
+    if not run.path.exists():
+        return ""
+    try:
+        return run.current()
+    except (InputError, DataError) as error:
+        return error
 
 
 def versions(path: Path) -> Facts:

@@ -13,6 +13,7 @@ from cnnlstm_cli.errors import UsageError
 from cnnlstm_cli.render.answer import refuse_to_write, write_answer
 from cnnlstm_cli.render.files import made
 from cnnlstm_cli.render.messages import Messages
+from cnnlstm_cli.runs.groups import GroupDirectory
 
 Kind = Literal["settings", "versions", "comparison", "run", "data"]
 
@@ -53,6 +54,8 @@ def refuse_at_odds(kind: Kind, path: str | None, own: Mapping[str, Any], options
         raise UsageError(
             f"--{wrong[0]} is about a run directory, and {path} is none: cnnlstm inspect RUN --data FILE --html FILE"
         )
+    if own and kind == "run" and GroupDirectory(Path(str(path))).exists:
+        raise UsageError(f"--{next(iter(own))} is for one run, and {path} holds many. Name one: {path}/groups/NAME")
     if wrong:
         raise UsageError(f"--{wrong[0]} does not go with {AS[kind]}, but with one run: cnnlstm inspect RUN")
     if options and kind != "data":

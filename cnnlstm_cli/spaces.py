@@ -6,11 +6,11 @@ All of it is here. A value that depends on the data is given as multiples of wha
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from cnnlstm_cli.config import PRESETS, Spec
+from cnnlstm_cli.config import Spec
 from cnnlstm_cli.errors import UsageError
 from cnnlstm_cli.specs import ModelSpec
 
@@ -75,20 +75,19 @@ SPACES: dict[str, dict[str, Dimension]] = {
 }
 
 
-def space_of(preset: str, asked: Spec, settled: Spec, longest: int) -> dict[str, Choice | Range]:
-    """The space of a preset for a training that is settled, without the settings that were `asked` for otherwise.
+def space_of(preset: str, given: Collection[str], settled: Spec, longest: int) -> dict[str, Choice | Range]:
+    """The space of a preset for a training that is settled, without the settings that were `given`.
 
     longest  rows that a lookback may have
 
     Raises UsageError where nothing is left to vary.
     """
-    usual = Spec.from_dict(PRESETS[preset]).to_dict()
-    given, found = asked.to_dict(), settled.to_dict()
+    found = settled.to_dict()
     limits = {"lookback": longest, "kernel": settled.data.settled_lookback}
     space: dict[str, Choice | Range] = {}
     for key, dimension in SPACES[preset].items():
         part, _, name = key.partition(".")
-        if given[part][name] != usual[part][name]:
+        if key in given:
             continue
         taken = found[part][name]
         if isinstance(dimension, Range):
@@ -120,7 +119,8 @@ def plain(space: Space, settled: Spec, networks: Sequence[ModelSpec]) -> list[di
         point = {key: found[part][name] for key in space for part, _, name in [key.partition(".")]}
         if any(isinstance(each, Choice) and point[key] not in each.values for key, each in space.items()):
             point["data.lookback"] = settled.data.settled_lookback  # a half that is not among those tried
-        points.append(point)
+        if point not in points:
+            points.append(point)
     return points
 
 

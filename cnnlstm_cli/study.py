@@ -17,6 +17,7 @@ from typing import Any
 
 from cnnlstm_cli.errors import DataError, needing
 from cnnlstm_cli.runs.atomic import write_atomically, writing_to
+from cnnlstm_cli.runs.directory import differs
 from cnnlstm_cli.spaces import Choice, Space
 
 with needing("tune"):
@@ -71,16 +72,15 @@ class Study:
     @classmethod
     def begun(cls, folder: Path, same: Mapping[str, Any], space: Space, seed: int) -> tuple[Study, str]:
         """The search of the `same` task, or a new one; and what was done with one of another task."""
-        told = folder / "task.json"
-        text, note = json.dumps(same, ensure_ascii=False), ""
-        if folder.exists() and (not told.exists() or told.read_text(encoding="utf-8") != text):
-            note = "the search before was of other data, options or software: it begins anew"
+        told, note = folder / "task.json", ""
+        if folder.exists() and (other := differs(told, same)):
+            note = f"the search before was of other {other}: it begins anew"
             with writing_to(folder):
                 shutil.rmtree(folder)
         with writing_to(folder):
             folder.mkdir(exist_ok=True)
         if not told.exists():
-            write_atomically(told, text.encode())
+            write_atomically(told, json.dumps(same, ensure_ascii=False).encode())
         return cls(folder, space, seed), note
 
     def trials(self) -> list[Trial]:
@@ -103,17 +103,15 @@ class Study:
         """The trials of a round, the first of all rounds beginning with the points `first`; no trial beyond `most`."""
         begin, end = number * ROUND, min((number + 1) * ROUND, most)
         known = len(self._study.trials)
-        if known < end:
-            sampler = optuna.samplers.TPESampler(
-                seed=self._seed + number, multivariate=True, n_startup_trials=ROUND, constant_liar=True
-            )
-            self._study.sampler = sampler
-            for place in range(known, end):
-                if number == 0 and place < len(first):
-                    self._study.enqueue_trial(dict(first[place]))
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # of what is experimental in it
-                    self._study.ask(self._space)
+        for place in range(known, end):
+            if place < len(first):
+                self._study.enqueue_trial(dict(first[place]))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of what is experimental in it
+                self._study.sampler = optuna.samplers.TPESampler(  # one for each: none depends on those before a kill
+                    seed=self._seed + place, multivariate=True, n_startup_trials=ROUND, constant_liar=True
+                )
+                self._study.ask(self._space)
         return self.trials()[begin:end]
 
     def report(self, number: int, rung: int, mae: float, epochs: int, seconds: float) -> None:

@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,12 +103,15 @@ def tune(
     started, watcher = time.perf_counter(), watcher or Watcher()
     if trials < 1:
         raise UsageError("--trials must be 1 or more.")
-    directory, limit = RunDirectory(Path(run)), options.pop("time_limit", None)
-    asked = spec_from(options, settings, preset)
+    directory, asked = RunDirectory(Path(run)), spec_from(options, settings, preset)
+    limit = asked.train.time_limit
+    asked = replace(asked, train=replace(asked.train, time_limit=None))
+    given = {f"{part}.{name}" for part, keys in (settings or {}).items() for name in keys}
+    given |= {f"{part}.{name}" for part in ("data", "train") for name in options}
     watcher.reading()
     table = read_training(opened(data), asked.data)
     with directory.training(wait) as aside:
-        search = _Search.of(table, asked, preset, directory, watcher, started + (limit or math.inf), trials)
+        search = _Search.of(table, asked, preset, given, directory, watcher, started + (limit or math.inf), trials)
         try:
             with workers(LOCAL if cluster is None else cluster) as there:
                 search.carry_out(there)
@@ -119,8 +122,9 @@ def tune(
         tuned = applied(asked, best.point)
         watcher.note(f"best: trial {best.number}, validation error {best.mae:.4f}; it is trained to be published")
         checkpoints, _ = directory.checkpoint({"search": best.number}, resume=False)
-        with writing_to(checkpoints):
-            shutil.copy(search.study.checkpoint(best.number), checkpoints / "race-0.npz")
+        if (kept := search.study.checkpoint(best.number)).exists():
+            with writing_to(checkpoints):
+                shutil.copy(kept, checkpoints / "race-0.npz")
         facts = {"asked": _plain(tuned), "search": search.facts(best)}
         record = tuned_version(table, tuned, directory, aside, watcher, checkpoints, facts, keep, cluster)
         write_atomically(directory.path / "tuned.toml", _toml(best.point).encode())
@@ -153,6 +157,7 @@ class _Search:
         table: Table,
         asked: Spec,
         preset: str,
+        given: Collection[str],
         directory: RunDirectory,
         watcher: Watcher,
         deadline: float,
@@ -167,7 +172,7 @@ class _Search:
         task = lay_windows(table, spec, parts)
         watcher.planned(task)
         usual = replace(spec, train=settled(spec.train, len(task.fitting(task.windows).training)))
-        space = space_of(preset, asked, usual, longest_lookback(parts))
+        space = space_of(preset, given, usual, longest_lookback(parts))
         same = {
             "data": table.fingerprint,
             "options": _plain(asked),
@@ -261,7 +266,7 @@ class _Search:
 
     def best(self) -> Trial:
         """Of those that came farthest. Raises UsageError where none came anywhere."""
-        reached = [each for each in self.study.trials() if each.errors and self.study.checkpoint(each.number).exists()]
+        reached = [each for each in self.study.trials() if each.errors]
         if not reached:
             why = next((each.failed for each in self.study.trials() if each.failed), "there was no time for one")
             raise UsageError(f"no trial came to anything: {why}. Give more time with --time-limit.")

@@ -72,7 +72,7 @@ def test_each_group_is_trained_as_if_it_were_alone(shops, trained, tmp_path):
 
 def test_what_failed_is_listed_with_its_reason(shops, trained):
     run, said = trained
-    assert "trained: 2 of 4 groups by shop" in said
+    assert "published: 2 of 4 groups by shop" in said
     assert "short: " in said
     assert "has 9 rows" in said
     assert "rare: " in said
@@ -109,7 +109,9 @@ def test_inspect_tells_of_all(trained):
         (("backtest", "DATA", "--run", "RUN"), "a run for each group"),
         (("score", "RUN", "DATA"), "a run for each group"),
         (("rollback", "RUN"), "a run for each group"),
-        (("inspect", "RUN", "--data", "DATA"), "Name one of them"),
+        (("inspect", "RUN", "--data", "DATA"), "for one run"),
+        (("inspect", "RUN", "--html", "x.html"), "--html is for one run"),
+        (("train", "DATA", "--run", "RUN", "--per", ""), "the name of a column"),
         (("train", SAMPLES / "air_passengers.csv", "--run", "RUN"), "holds other files"),
         (("train", "DATA", "--run", "RUN", "--per", "shop", "--resume"), "Leave out --resume"),
         (("train", "DATA", "--run", "RUN", "--per", "shoop"), "Did you mean 'shop'"),
@@ -123,7 +125,9 @@ def test_what_does_not_go_with_many_runs_is_refused(shops, trained, arguments, w
     assert word in done.stderr
 
 
-def test_a_directory_of_another_kind_is_not_written_to(shops, air, tmp_path):
+def test_a_directory_of_another_kind_is_not_written_to(shops, air, regions, tmp_path):
+    with pytest.raises(OutputError, match="holds runs by 'region'"):
+        train_groups(shops, regions.path, "shop")
     with pytest.raises(OutputError, match="holds one run"):
         train_groups(shops, air, "shop")
     (tmp_path / "notes.txt").write_text("mine")
@@ -211,10 +215,49 @@ def test_a_damaged_index_or_an_older_run_is_told(regions, tmp_path):
     frame.to_csv(data, index=False)
     done = called("predict", data, "--run", regions.path)
     assert (done.returncode, "no column 'sales'" in done.stderr) == (65, True)
-    (tmp_path / "groups.json").write_text('{"format": 1, "per": 3}')
-    for arguments in (("inspect", tmp_path), ("predict", data, "--run", tmp_path)):
-        done = called(*arguments)
-        assert (done.returncode, "groups.json is damaged" in done.stderr) == (65, True)
+    broken = (_index(groups={"a": {}}), _index(scores={"model": {}}))
+    for text in ('{"format": 1, "per": 3}', "{", '{"format": 2}', *broken):
+        (tmp_path / "groups.json").write_text(text)
+        for arguments in (("inspect", tmp_path), ("predict", data, "--run", tmp_path)):
+            done = called(*arguments)
+            assert (done.returncode, "groups.json" in done.stderr, "Traceback" in done.stderr) == (65, True, False)
+
+
+def _index(groups: dict[str, object] | None = None, scores: dict[str, object] | None = None) -> str:
+    entry = {"done": True, "published": True, "failed": "", "why": "", "validation": scores or {}}
+    index = {"format": 1, "per": "shop", "complete": True, "task": {}, "groups": groups or {"a": entry}}
+    return json.dumps(index)
+
+
+def test_what_a_later_training_does_not_replace_is_served_as_before(tmp_path):
+    """Whether its rows are too few now, or a damaged index hides what there was."""
+    frame = pd.concat([shop("a"), shop("b")], ignore_index=True)
+    options = {"horizon": 7, "settings": TINY}
+    train_groups(frame, tmp_path / "runs", "shop", **options)
+    expected = c.predict(frame, tmp_path / "runs")
+    few = frame.groupby("shop").head(12).assign(promo=1.0)
+    made = train_groups(few, tmp_path / "runs", "shop", target="sales", known="promo", **options)
+    assert made.failed.keys() == {"a", "b"}
+    pd.testing.assert_frame_equal(c.predict(frame, tmp_path / "runs"), expected)
+    more = frame.assign(promo=(frame["sales"] > 20) * 1.0)
+    made = train_groups(more[more["shop"] == "b"], tmp_path / "runs", "shop", target="sales", past="promo", **options)
+    both = c.forecast_groups(more, tmp_path / "runs")
+    assert list(both.made) == ["a", "b"]
+    assert [len(run.record.schema.covariates) for run, _ in both.made.values()] == [0, 1]
+    (tmp_path / "runs" / "groups" / "a" / "current").write_text("none")
+    facts = {each["group"]: each for each in c.inspect(tmp_path / "runs")["groups"]}
+    assert facts["b"]["version"]
+    assert "names the version" in facts["a"]["failed"]
+    (tmp_path / "runs" / "groups.json").write_text("{")
+    assert not train_groups(more, tmp_path / "runs", "shop", target="sales", **options).failed
+    assert c.forecast_groups(more, tmp_path / "runs").failed == {}
+
+
+def test_a_column_of_whole_numbers_is_the_same_with_an_empty_cell(tmp_path):
+    frame = pd.concat([shop("a").assign(shop=1), shop("b").assign(shop=2)], ignore_index=True)
+    train_groups(frame, tmp_path / "runs", "shop", horizon=7, settings=TINY)
+    more = pd.concat([frame, pd.DataFrame({"shop": [None], "day": ["2025-01-01"], "sales": [1.0]})], ignore_index=True)
+    assert list(c.forecast_groups(more.astype({"shop": float}), tmp_path / "runs").made) == ["1", "2"]
 
 
 @pytest.mark.slow
@@ -223,11 +266,15 @@ def test_killed_half_way_the_same_command_goes_on(tmp_path):
     data = tmp_path / "data.csv"
     pd.concat([shop(f"s{k}") for k in range(5)]).to_csv(data, index=False)
     arguments = ("train", data, "--run", tmp_path / "runs", "--per", "shop", *SMALL)
-    with subprocess.Popen([sys.executable, "-m", "cnnlstm_cli", *map(str, arguments)]) as training:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "lock").touch()  # all that a kill before the first group leaves
+    program = [sys.executable, "-m", "cnnlstm_cli", *map(str, arguments)]
+    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as training:
         while len(list((tmp_path / "runs" / "groups").glob("*/current"))) < 2 and training.poll() is None:
             time.sleep(0.05)
         training.send_signal(signal.SIGINT)
-        assert training.wait() == 130
+        assert "the same command goes on" in training.communicate()[1]
+        assert training.returncode == 130
     before = {each.parent.name: each.read_text() for each in (tmp_path / "runs" / "groups").glob("*/current")}
     assert 2 <= len(before) < 5
     assert called("predict", data, "--run", tmp_path / "runs", "-q").returncode == 0

@@ -16,12 +16,14 @@ from typing import Any
 import pytest
 import tomllib
 
+import cnnlstm_cli as c
 from cnnlstm_cli.cluster import Standing
-from cnnlstm_cli.config import PRESETS, Spec, all_settings, spec_from
+from cnnlstm_cli.config import PRESETS, Spec, all_settings
 from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.network.trial import Climb, Reached
 from cnnlstm_cli.runs.directory import RunDirectory
-from cnnlstm_cli.spaces import SPACES, Choice, Range, Times, applied, plain, space_of
+from cnnlstm_cli.spaces import SPACES, Choice, Range, applied, plain, space_of
+from cnnlstm_cli.specs import ModelSpec, TrainSpec
 from cnnlstm_cli.study import ROUND, Study
 from cnnlstm_cli.tuning import _Search
 from tests import SAMPLES
@@ -43,8 +45,7 @@ def settled(preset: str = "default") -> Spec:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_value_of_a_space_is_one_that_training_takes(preset):
-    asked = spec_from({}, None, preset)
-    space = space_of(preset, asked, settled(preset), longest=50)
+    space = space_of(preset, (), settled(preset), longest=50)
     known = {each["key"] for each in all_settings()} | {"data.lookback"}
     assert space.keys() <= known
     for key, dimension in space.items():
@@ -59,18 +60,12 @@ def test_every_value_of_a_space_is_one_that_training_takes(preset):
 
 
 def test_what_was_asked_for_is_not_varied():
-    asked = spec_from({"lookback": 28}, {"train": {"learning_rate": 0.01}})
-    space = space_of("default", asked, settled(), longest=100)
+    space = space_of("default", {"data.lookback", "train.learning_rate"}, settled(), longest=100)
     assert "train.learning_rate" not in space
     assert "data.lookback" not in space
-    assert space_of("default", spec_from({}), settled(), longest=40)["data.lookback"] == Choice((14, 28))
-    everything = {"data": {}, "model": {}, "train": {}}
-    for key, dimension in SPACES["default"].items():
-        part, _, name = key.partition(".")
-        value = {Times: 3, Range: 0.02}.get(type(dimension)) or dimension.values[-1]
-        everything[part][name] = {"dropout_kind": "plain", "start": "zero", "loss": "huber"}.get(name, value)
+    assert space_of("default", (), settled(), longest=40)["data.lookback"] == Choice((14, 28))
     with pytest.raises(UsageError, match="every setting that tune varies"):
-        space_of("default", spec_from({}, everything), settled(), longest=40)
+        space_of("default", SPACES["default"].keys(), settled(), longest=40)
 
 
 class Workers:
@@ -138,6 +133,31 @@ def test_a_search_that_was_cut_off_anywhere_ends_as_one_that_was_not(tmp_path):
             made.carry_out(there)
         climbs += len(there.climbs)
     assert told(made) == told(whole)
+    for most in range(1, 2 * ROUND + 1):  # a trial more each time
+        search(tmp_path / "one", most).study.round((most - 1) // ROUND, most, made.plain)
+    points = [each.point for each in search(tmp_path / "one", 1).study.trials()[:ROUND]]
+    assert points == [each.point for each in whole.study.trials()[:ROUND]]
+
+
+def test_what_was_given_is_not_varied_though_it_is_as_by_default_and_limits_are_checked(tmp_path):
+    with pytest.raises(UsageError, match=r"train\.time_limit must be at least 1"):
+        c.tune(AIR, tmp_path / "run", time_limit=0)
+    settings: dict[str, dict[str, Any]] = {"model": {}, "train": {}}
+    for key in SPACES["default"]:
+        part, _, name = key.partition(".")
+        if part in settings:
+            settings[part][name] = getattr({"model": ModelSpec, "train": TrainSpec}[part](), name)
+    with pytest.raises(UsageError, match="every setting that tune varies"):
+        c.tune(AIR, tmp_path / "run", settings=settings, lookback=36)
+
+
+def test_trials_whose_checkpoints_are_gone_are_trained_again_rather_than_forgotten(tmp_path):
+    made = search(tmp_path, ROUND)
+    made.carry_out(Workers())
+    best = made.best()
+    for path in (tmp_path / "search").glob("trial-*.npz"):
+        path.unlink()
+    assert made.best() == best
 
 
 def test_what_it_proposes_comes_to_be_better_than_chance(tmp_path):
@@ -155,7 +175,7 @@ def test_what_it_proposes_comes_to_be_better_than_chance(tmp_path):
 def test_it_ends_while_there_is_time_to_train_the_best(tmp_path):
     made, there = search(tmp_path, 10 * ROUND, deadline=time.perf_counter() + 2.0), Workers()
     made.carry_out(there)
-    assert len(there.climbs) == 1, "a training of 4 s is known by then, and there are 2"
+    assert sum(way.point["model.layers"] < 3 for way in there.climbs) == 1, "one would take 4 s, and there are 2"
     assert made.best().errors == {0: made.best().mae}
 
 

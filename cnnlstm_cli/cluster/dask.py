@@ -30,7 +30,9 @@ def scheduler(where: Where) -> Iterator[Dask]:
     Raises BusyError where none answers, it has no workers, or it went away; UsageError where a worker's software is
     not ours.
     """
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is told by what we raise
+    for name in [*logging.root.manager.loggerDict]:
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is told by what we raise
     with contextlib.ExitStack() as ours:
         client = ours.enter_context(_client(where)) if isinstance(where, str) else where
         try:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from cnnlstm_cli.render.messages import MOST, failures, printable
 from cnnlstm_cli.render.report import table
+
+if TYPE_CHECKING:
+    from cnnlstm_cli.groups_training import Groupwise
 
 Facts = Mapping[str, Any]
 
@@ -61,8 +63,11 @@ def groups_lines(facts: Facts) -> Iterator[str]:
     yield from failures({each["group"]: each["failed"] for each in facts["groups"] if each["failed"]}, count)
 
 
-def trained_line(trained: Sequence[str], failed: Mapping[str, str], per: str, run: Path, seconds: float) -> str:
+def trained_line(made: Groupwise, per: str) -> str:
     """What came of a training of many."""
-    took = f"{seconds / 60:.1f} min" if seconds >= LONG else f"{seconds:.0f} s"
-    good = len(trained) - sum(name in failed for name in trained)
-    return f"trained: {good:,} of {len(trained):,} groups by {per}, in {took}: {run}"
+    entries = [made.index["groups"][name] for name in made.trained]
+    took = f"{made.seconds / 60:.1f} min" if made.seconds >= LONG else f"{made.seconds:.0f} s"
+    same = sum(not (each["published"] or each["failed"]) for each in entries)
+    stay = f"; {same:,} stay as they were" if same else ""
+    new = sum(each["published"] for each in entries)
+    return f"published: {new:,} of {len(entries):,} groups by {per}, in {took}: {made.path}{stay}"

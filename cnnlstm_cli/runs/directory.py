@@ -177,7 +177,7 @@ class RunDirectory:
         """
         folder = self.path / "checkpoint"
         told = folder / "task.json"
-        reason = _differs(told, task) if resume else "not asked for"
+        reason = _why_not(told, task) if resume else "not asked for"
         if reason:
             with writing_to(folder):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -287,12 +287,20 @@ def _entries(path: Path, keys: Set[str]) -> Iterator[dict[str, Any]]:
                     yield entry
 
 
-def _differs(told: Path, task: Mapping[str, Any]) -> str | None:
+def _why_not(told: Path, task: Mapping[str, Any]) -> str | None:
     """Why an interrupted training is not that of `task`; None when it is."""
+    if not told.exists():
+        return "no training of this run was interrupted"
+    other = differs(told, task)
+    return f"the interrupted training had other {other}" if other else None
+
+
+def differs(told: Path, task: Mapping[str, Any]) -> str:
+    """What of a task is another in a file of JSON, or can't be read there; empty when all of it is the same."""
+    now = json.loads(json.dumps(task))
     try:
         before = json.loads(told.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return "no training of this run was interrupted"
-    now = json.loads(json.dumps(task))
-    other = next((what for what, value in now.items() if not isinstance(before, dict) or before.get(what) != value), "")
-    return f"the interrupted training had other {other}" if other else None
+        before = None
+    same = before if isinstance(before, dict) else {}
+    return next((what for what, value in now.items() if same.get(what) != value), "")

@@ -1,6 +1,6 @@
 """A directory of many runs, one for each group of a file, and one index of them.
 
-DIR/groups.json      which column tells groups apart, what its columns are, and how the last training of each went
+DIR/groups.json      which column tells groups apart, and how the last training of each went
 DIR/groups/NAME/     a run directory: see `directory`
 DIR/lock             held by the one training at work on any of them
 
@@ -20,21 +20,24 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from cnnlstm_cli.errors import DataError, OutputError
+from cnnlstm_cli.errors import DataError, InputError, OutputError
 from cnnlstm_cli.runs.atomic import write_atomically, writing_to
 from cnnlstm_cli.runs.directory import RunDirectory
 from cnnlstm_cli.runs.lock import locked
+from cnnlstm_cli.runs.record import SCORES
 from cnnlstm_cli.runs.shape import Many, require
 
 INDEX = "groups.json"
+OURS = {INDEX, "groups", "lock"}
 FORMAT = 1
 LONGEST = 120  # bytes of a folder's name; of a longer group's its digest stands for the rest
 TOLD = {
     "per": str,
     "complete": bool,
     "task": dict,
-    "schema": dict,
-    "groups": Many({"": {"done": bool, "failed": str, "why": str, "version": str, "validation": dict}}),
+    "groups": Many(
+        {"": {**dict.fromkeys(("done", "published"), bool), "failed": str, "why": str, "validation": SCORES}}
+    ),
 }
 
 
@@ -54,19 +57,24 @@ class GroupDirectory:
         return RunDirectory(self.path / "groups" / folder_name(group))
 
     def index(self) -> dict[str, Any]:
-        """What groups.json holds. Raises DataError where that can't be read, or is none."""
+        """What groups.json holds. Raises InputError where that can't be read, DataError where it is none."""
         path = self.path / INDEX
         try:
             index = json.loads(path.read_text(encoding="utf-8"))
             kind = index["format"]
-        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-            raise DataError(f"{path} is damaged or missing ({error}). Train again.") from None
+        except OSError as error:
+            raise InputError(f"can't read {path}: {error.strerror}.") from None
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise DataError(f"{path} is damaged ({error}). Train again, which writes it anew.") from None
         if kind != FORMAT:
             raise DataError(f"{path} has format {kind!r}; this cnnlstm reads format {FORMAT}. Train again.")
         try:
             require(index, TOLD)
+            for name, each in index["groups"].items():
+                if each["validation"] and not {"model"} < each["validation"].keys():
+                    raise TypeError(f"the validation of {name!r} is not of a model and a baseline")
         except TypeError as error:
-            raise DataError(f"{path} is damaged ({error}). Train again.") from None
+            raise DataError(f"{path} is damaged ({error}). Train again, which writes it anew.") from None
         return dict(index)
 
     def write(self, index: Mapping[str, Any]) -> None:
@@ -82,7 +90,7 @@ class GroupDirectory:
         """
         fresh = not self.path.exists()
         with writing_to(self.path):
-            others = [] if fresh else sorted(each.name for each in self.path.iterdir())
+            others = [] if fresh else sorted({each.name for each in self.path.iterdir()} - OURS)
         if others and not self.exists:
             what = "one run" if "current" in others else f"other files ({others[0]}, ...)"
             raise OutputError(f"{self.path} holds {what}. With --per choose a new or empty directory.")

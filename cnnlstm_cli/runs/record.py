@@ -158,7 +158,7 @@ class Record:
         record = cls(
             version=document.pop("version"),
             spec=Spec.from_dict(document.pop("spec")),
-            schema=schema_from(document.pop("schema")),
+            schema=_schema(document.pop("schema")),
             scalers={name: Scaler.from_dict(facts) for name, facts in document.pop("scalers").items()},
             outer=Scaler.from_dict(document.pop("outer")),
             model=str(document.pop("model")),
@@ -178,8 +178,7 @@ class Record:
         return record
 
 
-def schema_from(facts: Mapping[str, Any]) -> Schema:
-    """Out of JSON, where `dataclasses.asdict` went in. Raises DataError or TypeError for what is none."""
+def _schema(facts: Mapping[str, Any]) -> Schema:
     require(facts, SCHEMA, "schema")
     time = facts["time"]
     if time["format"] is not None:

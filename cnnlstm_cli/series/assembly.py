@@ -92,11 +92,8 @@ def rows_of(
     numbers, unseen = encoded(covariates, sheet)
     named = sheet.frame[id_column] if id_column else pd.Series("", index=stamps.index)
     if per:
-        named = (
-            sheet.frame[per].astype(str).where(sheet.frame[per].notna())
-            + SEPARATOR
-            + named.astype(str).where(named.notna())
-        )
+        group, own = (_texts(each) for each in (sheet.frame[per], named))
+        named = group + SEPARATOR + own
     stamps = time.held(sheet, stamps, named)
     if id_column and time.kind == "row":  # each series counts its own rows
         stamps = (stamps.groupby(named.to_numpy()).cumcount() + 1).astype("Int64")
@@ -112,6 +109,13 @@ def rows_of(
     parts = [key.split(SEPARATOR, 1) if per else ("", key) for key in keys]
     groups, ids = tuple(each[0] for each in parts), tuple(each[1] for each in parts)
     return Rows(times, values[keep][order], numbers[keep][order], starts, ids, (*mended, *unseen), groups)
+
+
+def _texts(names: pd.Series) -> pd.Series:
+    """Names as text, whole numbers without a point: a data frame gives them one where a cell of theirs is empty."""
+    if pd.api.types.is_float_dtype(names.dtype) and (names.dropna() % 1 == 0).all():
+        names = names.astype("Int64")
+    return names.astype(str).where(names.notna())
 
 
 def _blocks(rows: Rows) -> list[Block]:
