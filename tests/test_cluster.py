@@ -7,6 +7,7 @@ import shutil
 import signal
 import time
 
+import distributed
 import numpy as np
 import pandas as pd
 import pytest
@@ -109,8 +110,9 @@ def test_twelve_series_are_trained_the_same_to_the_bit_in_processes_and_on_a_clu
                 os.kill(number, signal.SIGKILL)
 
         follower = Follower(at=6, act=kill)
-        options = {"horizon": 7, "settings": SMALL, "cluster": there.address, "watcher": follower}
-        spread = train_groups(data, tmp_path / "spread", "shop", **options)
+        with distributed.Client(there.address, set_as_default=False) as client:
+            options = {"horizon": 7, "settings": SMALL, "cluster": client, "watcher": follower}
+            spread = train_groups(data, tmp_path / "spread", "shop", **options)
     assert follower.told[-1].done == 12
     assert not local.failed
     assert not spread.failed

@@ -14,6 +14,7 @@ Facts = Mapping[str, Any]
 
 COLUMNS = ("trial", "state", "mae", "epochs", "seconds", "plain")
 MOST = 10  # trials on a terminal
+LEAST = 0.02  # importance of a setting that is named
 
 
 def search_rows(facts: Facts) -> Iterator[list[Any]]:
@@ -42,8 +43,10 @@ def search_report(facts: Facts) -> list[RenderableType]:
         rows.append([str(each["trial"]), each["state"], mae, str(each["epochs"]), words])
     count = len(facts["trials"])
     left = [f"Shown: {MOST} of {count} trials; --json tells all."] if count > MOST else []
+    shown = table(["trial", "state", "error", "epochs", "otherwise than plain"], rows)
+    shown.columns[-1].justify = "left"
     return [
-        table(["trial", "state", "error", "epochs", "otherwise than plain"], rows),
+        shown,
         *(Text(line) for line in [*left, *search_lines(facts["search"])]),
     ]
 
@@ -57,7 +60,7 @@ def search_lines(search: Facts) -> Iterator[str]:
         gain = 100 * (1 - search["mae"] / search["plain"])
         yield f"best: trial {search['best']}, {gain:.1f} % less error than the best of the plain training's networks"
     if search["importance"]:
-        told = ", ".join(f"{key} {100 * share:.0f} %" for key, share in search["importance"].items() if share >= 0.005)
+        told = ", ".join(f"{key} {100 * share:.0f} %" for key, share in search["importance"].items() if share >= LEAST)
         yield f"importance: {told}"
 
 
