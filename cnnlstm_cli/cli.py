@@ -192,15 +192,9 @@ def predict(
     dialect: Annotated[
         Literal["plain", "input"], typer.Option(help="CSV with commas and points, or written as DATA is.")
     ] = "plain",
-    hold_known: Annotated[
-        bool, typer.Option("--hold-known", help="Where rows ahead lack covariates, let the last ones hold on.")
-    ] = False,
-    plot: Annotated[
-        bool, typer.Option("--plot", help="Draw it on stderr as well, behind the newest rows, with an interval.")
-    ] = False,
-    drop_ended: Annotated[
-        bool, typer.Option("--drop-ended", help="No forecast of series that ended over a horizon ago.")
-    ] = False,
+    hold_known: opt.HoldKnown = False,
+    plot: opt.Plot = False,
+    drop_ended: opt.DropEnded = False,
     version_id: Annotated[str | None, typer.Option(metavar="ID", help="An older version of the run.")] = None,
     log: Annotated[bool, typer.Option("--log", help="Keep it in the run as well, for `cnnlstm score`.")] = False,
     strict: opt.Strict = False,

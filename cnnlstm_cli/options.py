@@ -133,6 +133,15 @@ Samples: TypeAlias = Annotated[
     int | None,
     typer.Option(metavar="N", help="Write so many courses that may come, with column sample, not the forecast."),
 ]
+HoldKnown: TypeAlias = Annotated[
+    bool, typer.Option("--hold-known", help="Where rows ahead lack covariates, let the last ones hold on.")
+]
+Plot: TypeAlias = Annotated[
+    bool, typer.Option("--plot", help="Draw it on stderr as well, behind the newest rows, with an interval.")
+]
+DropEnded: TypeAlias = Annotated[
+    bool, typer.Option("--drop-ended", help="No forecast of series that ended over a horizon ago.")
+]
 Quiet: TypeAlias = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]
 Verbose: TypeAlias = Annotated[bool, typer.Option("-v", "--verbose", help="Say more: a line an epoch.")]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
