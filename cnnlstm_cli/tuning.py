@@ -278,11 +278,14 @@ class _Search:
             return False
         from cnnlstm_cli.network.trial import RUNGS
 
-        shares = [2.0 ** (1 + rung - RUNGS) for rung in range(RUNGS)]  # of a training, at each rung
-        lasts = [each.seconds / shares[max(each.errors)] for each in self.study.trials() if each.errors]
+        known = [each for each in self.study.trials() if each.errors]
+        if not known:
+            return time.perf_counter() > self.deadline
+        best = self.best()
+        share = 2.0 ** (1 + max(best.errors) - RUNGS)  # of a training, at its rung
         members = self.base.train.members
         turns = math.ceil((members - 1) / cores()) + AGAIN * self.base.train.refit * math.ceil(members / cores())
-        return time.perf_counter() + turns * max(lasts, default=0.0) > self.deadline
+        return time.perf_counter() + turns * best.seconds / share > self.deadline
 
     def facts(self, best: Trial) -> dict[str, Any]:
         """What run.json keeps of it."""

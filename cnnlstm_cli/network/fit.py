@@ -10,6 +10,7 @@ where TensorFlow's own graph is ready within one. There is no amount of work fro
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import threading
@@ -23,6 +24,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+from tensorflow.python.framework import ops
 
 from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.network.checkpoint import Checkpoint, Epoch, Known, Weights
@@ -33,7 +35,7 @@ from cnnlstm_cli.specs import SLOWEST, WINDOWS_AN_EPOCH, TrainSpec
 Starts: TypeAlias = NDArray[np.int64]
 Tensor: TypeAlias = Any  # TensorFlow carries no types
 
-ONE_COPY = threading.Lock()
+ONE_COPY, TRACING = threading.Lock(), threading.Lock()
 STEPS = 2_000  # of a whole training whose epochs are not given, within these bounds:
 FEWEST_EPOCHS, MOST_EPOCHS = 6, 100
 MOST_CYCLES, CYCLES_PATIENT = 6, 2
@@ -266,8 +268,24 @@ def _trainer(
         optimizer.apply(tape.gradient(loss, weights), weights)
         return loss
 
-    compiled = _compiled(step, (course.steps, course.batch))
+    with _letting_go():
+        compiled = _compiled(step, (course.steps, course.batch))
     return lambda starts: float(np.mean(compiled(starts)))
+
+
+@contextlib.contextmanager
+def _letting_go() -> Iterator[None]:
+    """What is traced in here can be forgotten.
+
+    TensorFlow keeps by its name every gradient of our own (`lstm`) for as long as the process lives, and with it the
+    whole graph that it was traced in: 40 MB a training. Once the graph is there, the name is no longer asked for.
+    """
+    with TRACING:
+        registered = getattr(ops.gradient_registry, "_registry", {})
+        before = set(registered)
+        yield
+        for name in set(registered) - before:
+            del registered[name]
 
 
 def _optimizer(spec: TrainSpec, course: Plan) -> keras.optimizers.Optimizer:

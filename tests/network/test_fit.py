@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import subprocess
 import sys
@@ -45,6 +46,23 @@ def seasonal_naive_error(windows: Windows, season: int) -> float:
         for row in range(start + windows.lookback, start + windows.lookback + windows.horizon)
     ]
     return float(np.mean(errors))
+
+
+def test_a_training_that_is_done_with_leaves_no_graph_behind(small: Make, waves: Windows) -> None:
+    """Of thousands, one after the other, each would hold some 40 MB."""
+
+    def graphs() -> int:
+        gc.collect()
+        return sum(type(each).__name__ == "FuncGraph" for each in gc.get_objects())
+
+    def train(seed: int) -> None:
+        fit(small(seed=seed), waves, TrainSpec(epochs=1))
+
+    train(0)
+    before = graphs()
+    train(1)
+    train(2)
+    assert graphs() <= before
 
 
 def test_a_trained_network_beats_the_seasonal_naive_forecast(small: Make, waves: Windows) -> None:
