@@ -275,11 +275,8 @@ def _trainer(
 
 @contextlib.contextmanager
 def _letting_go() -> Iterator[None]:
-    """What is traced in here can be forgotten.
-
-    TensorFlow keeps by its name every gradient of our own (`lstm`) for as long as the process lives, and with it the
-    whole graph that it was traced in: 40 MB a training. Once the graph is there, the name is no longer asked for.
-    """
+    """In here graphs are traced that can be forgotten: TensorFlow keeps by its name every gradient of our own (`lstm`)
+    for as long as the process lives, and with it the whole graph, 40 MB a training. Once traced, none asks for it."""
     with TRACING:
         registered = getattr(ops.gradient_registry, "_registry", {})
         before = set(registered)
