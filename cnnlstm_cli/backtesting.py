@@ -217,13 +217,13 @@ def _refitted(
     notes = [] if folds == wanted else [f"{folds} folds instead of {wanted}: there are no more origins"]
     task = {
         "data": table.fingerprint,
-        "options": replace(settled, train=replace(settled.train, jobs=None)).to_dict(),
+        "options": settled.with_jobs(None).to_dict(),
         "folds": [cut.tolist() for cut in cuts],
         "software": packages(),
     }
     if cluster is not None:  # where one training is at each core, its networks take turns
-        settled = replace(settled, train=replace(settled.train, jobs=1))
-    shared, pieces = Folds(table, known, settled, stride), list(itertools.pairwise(cuts))
+        settled = settled.with_jobs(1)
+    shared, pieces = Folds(table, settled), list(itertools.pairwise(cuts))
     trials = []
     with kept_in(work, task) as folder:
         runs = runs_of(shared, pieces, [RunDirectory(folder / f"fold-{k + 1}") for k in range(folds)], cluster, watcher)

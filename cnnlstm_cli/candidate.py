@@ -366,7 +366,7 @@ def _check(candidate: Candidate, folder: Path) -> None:
     windows = candidate.task.fitting(candidate.task.windows)
     some = evenly(len(windows.validation), CHECKED)
     chosen = windows.validation[some]
-    came = windows.values[chosen[:, None] + windows.lookback + np.arange(windows.horizon)]
+    came = windows.came(chosen)
     before = candidate.raced.forecast[some]
     now = run.session.validate(replace(windows, validation=chosen)).reshape(came.shape[2], len(some), -1)
     errors = [float(np.abs(made - came).mean()) for made in (before, now.transpose(1, 2, 0))]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import math
 import numbers
 import sys
@@ -39,6 +40,15 @@ class Spec:
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """The specification as JSON and TOML write it: {"data": {...}, "model": {...}, "train": {...}}."""
         return dataclasses.asdict(self)
+
+    def plain(self) -> dict[str, Any]:
+        """`to_dict` as it is read back, to be compared with what was kept: lists in place of tuples."""
+        told: dict[str, Any] = json.loads(json.dumps(self.to_dict()))
+        return told
+
+    def with_jobs(self, jobs: int | None) -> Spec:
+        """The same with so many networks trained at a time, which changes no number."""
+        return dataclasses.replace(self, train=dataclasses.replace(self.train, jobs=jobs))
 
     @classmethod
     def from_dict(cls, tables: Mapping[str, Any]) -> Spec:

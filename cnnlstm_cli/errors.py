@@ -7,7 +7,7 @@
      +- InputError     66   no such file, or no such run
      +- OutputError    73   can't write there
      +- BusyError      75   another training holds the run, or a cluster does not answer
-    +- StoppedError  130   by Ctrl-C, when some of the work was done
+     +- StoppedError  130   by Ctrl-C, when some of the work was done
 
 A message says what is wrong, where (file, line, column), and what to do. Codes follow BSD's sysexits.h where it has
 one. Anything else that escapes is a bug of ours (exit 70); Ctrl-C ends with 130.

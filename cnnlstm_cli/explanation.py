@@ -16,7 +16,7 @@ from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.occlusion import Occlusion, occlude, segments
 from cnnlstm_cli.series.reader import Data, read_history
 from cnnlstm_cli.series.windows import Split, Windows, evenly, joined, training_starts
-from cnnlstm_cli.specs import REGULARISED, ModelSpec
+from cnnlstm_cli.specs import ModelSpec
 
 if TYPE_CHECKING:
     from cnnlstm_cli.network.activations import Activation, Activations
@@ -123,26 +123,24 @@ def explain(run: str | Path, data: Data, windows: int = 256) -> Explanation:
 def _cut(windows: Windows) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.float32]]:
     """The judged windows: scaled lookbacks (N, L, C), the calendar ahead (N, H, K) or None, what came (N, H, C)."""
     rows = windows.validation[:, None] + np.arange(windows.lookback)
-    ahead = windows.validation[:, None] + windows.lookback + np.arange(windows.horizon)
+    came = windows.came(windows.validation)
     calendar = windows.calendar
     if calendar is None:
-        return windows.values[rows], None, windows.values[ahead]
+        return windows.values[rows], None, came
     told = calendar.ahead(calendar.features(), windows.validation + windows.lookback, windows.horizon)
-    return windows.values[rows], told, windows.values[ahead]
+    return windows.values[rows], told, came
 
 
 def _members(run: Run, windows: Windows, given: tuple[Any, Any, Any]) -> Iterator[Member]:
     """Each network of the average, looked into. The linear model beside them is not kept by itself."""
-    kept = [member for member in run.record.facts["members"] if member["kept"]]
+    kept = run.record.networks()
     if not kept:
         return
     with needing("looking into a network"):
         from cnnlstm_cli.network.activations import activations
         from cnnlstm_cli.network.gradients import gradients
         from cnnlstm_cli.network.restore import built, restored
-    for number, told in enumerate(kept):
-        own = {name: told[name] for name in REGULARISED}
-        spec = replace(run.record.spec.model, **own, seen=told.get("seen"))
+    for number, (told, spec) in enumerate(kept):
         path = run.folder / "members" / f"{number}.keras"
         model = restored(built(spec, windows, seed=0), path, "Train again, or name another version.")
         yield Member(spec, told, gradients(model, *given), activations(model, *given[:2]))

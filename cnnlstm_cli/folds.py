@@ -26,12 +26,10 @@ from cnnlstm_cli.training import Sent, adopt, published_in, train_task
 
 @dataclass(frozen=True)
 class Folds:
-    """What all folds of a backtest share: the rows, how many of each series are known at first, and the options."""
+    """What the trainings of all folds share: the rows, and the options."""
 
     table: Table
-    known: Index
     spec: Spec
-    stride: int
 
 
 Fold: TypeAlias = "tuple[Index, Index]"  # rows of each series known to its training, and to that of the next

@@ -19,7 +19,7 @@ from cnnlstm_cli.series.groups import Groups, groups_again
 from cnnlstm_cli.series.reader import Data, opened
 from cnnlstm_cli.series.table import Schema
 
-Frame = Callable[[Run, Forecast], pd.DataFrame]
+Of = Callable[[Run, Forecast], pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,11 @@ class Groupwise:
     failed  of each of the others why there is none
     """
 
-    path: Path
     groups: Groups
     made: Mapping[str, tuple[Run, Forecast]]
     failed: Mapping[str, str]
 
-    def frame(self, of: Frame) -> pd.DataFrame:
+    def frame(self, of: Of) -> pd.DataFrame:
         """What `of` makes of each, one after the other; behind the column of groups, unless that is the ids'."""
         per, frames = self.groups.per, []
         for group, (run, made) in self.made.items():
@@ -58,11 +57,6 @@ class Groupwise:
 
 def _of(groups: Sequence[str]) -> str:
     return f"group {groups[0]!r}" if len(groups) == 1 else f"{len(groups):,} groups, first {groups[0]!r}"
-
-
-def is_groups(path: str | Path) -> bool:
-    """Whether there are runs of groups."""
-    return GroupDirectory(Path(path)).exists
 
 
 def forecast_groups(data: Data, path: str | Path, horizon: int | None = None, **how: Any) -> Groupwise:
@@ -88,7 +82,7 @@ def forecast_groups(data: Data, path: str | Path, horizon: int | None = None, **
         first, why = next(iter(failed.items()))
         kind = UsageError if isinstance(why, UsageError) else DataError
         raise kind(f"none of {len(failed):,} groups can be forecast. The first, {first!r}: {why}")
-    return Groupwise(directory.path, groups, made, {group: str(why) for group, why in failed.items()})
+    return Groupwise(groups, made, {group: str(why) for group, why in failed.items()})
 
 
 @dataclass
@@ -145,7 +139,7 @@ def predict(
     """The command `cnnlstm predict DATA --run DIR` as a function: `Run.open(run).predict(...)`, or of a directory that
     holds a run for each group those of all, without the groups that can't be forecast: see `forecast_groups`."""
     how: dict[str, Any] = {"hold_known": hold_known, "drop_ended": drop_ended}
-    if not is_groups(run):
+    if not GroupDirectory(Path(run)).exists:
         return Run.open(run).predict(data, horizon, levels, **how)
     made = forecast_groups(data, run, horizon, **how)
     return made.frame(lambda own, forecast: forecast.frame(levels=own.levels(levels) if levels else ()))

@@ -7,7 +7,6 @@ this process writes to the directory, and workers need see no disk of ours.
 from __future__ import annotations
 
 import contextlib
-import json
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -99,10 +98,10 @@ def train_groups(
     spec = spec_from(options, settings, preset)
     spec = replace(spec, data=replace(spec.data, id=spec.data.id or per))
     if cluster is not None:  # where one training is at each core, its networks take turns
-        spec = replace(spec, train=replace(spec.train, jobs=1))
+        spec = spec.with_jobs(1)
     watcher.reading()
     groups = groups_to_train(source, spec.data, per)
-    task = {"data": fingerprint(source), "options": _plain(spec), "unattended": asdict(unattended)}
+    task = {"data": fingerprint(source), "options": spec.with_jobs(None).plain(), "unattended": asdict(unattended)}
     task["software"] = packages()
     with directory.training(unattended.wait):
         book = _Book(directory, _begun(directory, groups, task, watcher))
@@ -115,12 +114,6 @@ def train_groups(
         _train(groups, spec, directory, book, todo, watcher, unattended, cluster)
         book.close()
     return Groupwise(Path(run), book.index, tuple(todo), time.perf_counter() - started)
-
-
-def _plain(spec: Spec) -> dict[str, Any]:
-    """As JSON has it; without how many are trained at a time, which changes no number."""
-    told: dict[str, Any] = json.loads(json.dumps(replace(spec, train=replace(spec.train, jobs=None)).to_dict()))
-    return told
 
 
 def _begun(directory: GroupDirectory, groups: Groups, task: Mapping[str, Any], watcher: Watcher) -> dict[str, Any]:
@@ -184,12 +177,11 @@ class _Common:
 class _Piece:
     """A group to be trained; or why it can't be, in place of its rows.
 
-    version  the published one's name and files, where the training asks for it
+    run  the files of a run directory that holds the published version, where the training asks for it
     """
 
-    group: str
     table: Table | str
-    version: tuple[str, Files] | None = None
+    run: Files | None = None
 
 
 @dataclass(frozen=True)
@@ -212,7 +204,7 @@ def _train(
     unattended: Unattended,
     cluster: Where | None,
 ) -> None:
-    common = _Common(spec, _plain(spec), unattended)
+    common = _Common(spec, spec.with_jobs(None).plain(), unattended)
     pieces = _Pieces(groups, directory, common, todo)
     failed: list[str] = []
 
@@ -272,11 +264,11 @@ class _Pieces(Sequence[_Piece]):
             return [self[k] for k in range(len(self))[number]]
         name = self.names[number]
         try:
-            return _Piece(name, self.groups.training(name, self.common.spec.data), self._version(name))
+            return _Piece(self.groups.training(name, self.common.spec.data), self._run(name))
         except CnnlstmError as error:
-            return _Piece(name, str(error))
+            return _Piece(str(error))
 
-    def _version(self, name: str) -> tuple[str, Files] | None:
+    def _run(self, name: str) -> Files | None:
         wanted = self.common.unattended
         run = self.directory.run(name)
         current = published_in(run) if wanted.only_if_better or wanted.warm_start else None
@@ -286,7 +278,7 @@ class _Pieces(Sequence[_Piece]):
             history = (run.path / "history.jsonl").read_bytes()
             inside = packed(current.folder)
         files = {f"versions/{current.folder.name}/{path}": content for path, content in inside.items()}
-        return current.folder.name, {**files, "history.jsonl": history, "current": current.folder.name.encode()}
+        return {**files, "history.jsonl": history, "current": current.folder.name.encode()}
 
 
 def _trained(common: _Common, piece: _Piece) -> _Made:
@@ -296,9 +288,9 @@ def _trained(common: _Common, piece: _Piece) -> _Made:
     try:
         with tempfile.TemporaryDirectory() as folder:
             run = RunDirectory(Path(folder, "run"))
-            if piece.version:
+            if piece.run:
                 run.path.mkdir()
-                unpack(piece.version[1], run.path)
+                unpack(piece.run, run.path)
             return _outcome(common, run, piece.table)
     except CnnlstmError as error:
         return _Made(failed=str(error))

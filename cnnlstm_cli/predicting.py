@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlstm_cli.errors import DataError, UsageError, needing
 from cnnlstm_cli.forecast import Forecast, Run
-from cnnlstm_cli.groups_forecast import forecast_groups, is_groups
+from cnnlstm_cli.groups_forecast import Of, forecast_groups
 from cnnlstm_cli.render.answer import write_answer
 from cnnlstm_cli.render.messages import Messages, failures
 from cnnlstm_cli.render.output import write_forecast
 from cnnlstm_cli.runs.directory import RunDirectory
+from cnnlstm_cli.runs.groups import GroupDirectory
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Of = Callable[[Run, Forecast], "pd.DataFrame"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Asked:
 
 def deliver(data: str, path: Path, asked: Asked, output: Path | None, messages: Messages) -> None:
     """Forecast, and write it; then it is logged, for what was not delivered is not. Raises as `Run.forecast` does."""
-    pairs, frame_of = (_of_groups if is_groups(path) else _of_run)(data, path, asked, messages)
+    pairs, frame_of = (_of_groups if GroupDirectory(path).exists else _of_run)(data, path, asked, messages)
     lines: list[tuple[Run, list[str]]] = []
     if asked.log:
         from cnnlstm_cli.scoring import entries

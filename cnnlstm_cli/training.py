@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 UNCHANGED = "the data and the options are those that the published version was trained with"
 REFUSED = "the data and the options are those of the last training, which was not published"
-TUNED = "the best of a search"
 ASKED = "trained without --only-if-better, or there was none to compare with"
 
 
@@ -125,7 +123,7 @@ def attempt(
     started = time.perf_counter()
     directory, source = RunDirectory(Path(run)), opened(data)
     spec = spec_from(options, settings, preset)
-    asked = json.loads(json.dumps(spec.to_dict()))
+    asked = spec.plain()
     if unattended.only_if_better and (current := published_in(directory)):
         same = {"asked": asked, "sha256": fingerprint(source)}
         if why := nothing_to_do(directory, current, same):
@@ -155,24 +153,6 @@ def train_table(
     started = time.perf_counter()
     with directory.training(unattended.wait) as aside:
         return _Job(directory, aside, Watcher(), started, unattended, asked).on(table, spec)
-
-
-def tuned_version(
-    table: Table,
-    spec: Spec,
-    directory: RunDirectory,
-    aside: Path,
-    watcher: Watcher,
-    checkpoints: Path,
-    facts: Mapping[str, Any],
-    keep: int,
-    cluster: Where | None,
-) -> Record:
-    """What a search found, trained on the way from its checkpoint, and published in a run that is held."""
-    candidate = compete(prepare(table, spec), watcher, time.perf_counter(), None, checkpoints, cluster)
-    record = write(candidate, aside, watcher, facts)
-    directory.publish(aside, record.version, history_entry(record, True, TUNED), keep)
-    return record
 
 
 @dataclass(frozen=True)

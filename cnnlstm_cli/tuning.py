@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlstm_cli.candidate import Watcher
+from cnnlstm_cli.candidate import Watcher, compete, write
 from cnnlstm_cli.cluster import LOCAL, Where, Workers, workers
 from cnnlstm_cli.config import Options, Spec, spec_from
 from cnnlstm_cli.errors import UsageError, needing
 from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.machine import cores, packages
-from cnnlstm_cli.planning import lay_windows, settle
+from cnnlstm_cli.planning import lay_windows, prepare, settle
 from cnnlstm_cli.runs.atomic import write_atomically, writing_to
 from cnnlstm_cli.runs.directory import RunDirectory
 from cnnlstm_cli.runs.record import Record
@@ -26,7 +26,7 @@ from cnnlstm_cli.series.reader import Data, opened, read_training
 from cnnlstm_cli.series.table import Table
 from cnnlstm_cli.series.windows import longest_lookback
 from cnnlstm_cli.spaces import applied, plain, space_of
-from cnnlstm_cli.training import tuned_version
+from cnnlstm_cli.training import history_entry
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from cnnlstm_cli.study import Study, Trial
 
 TRIALS = 32
+TUNED = "the best of a search"
 AGAIN = 1.25  # how much longer a training on all rows takes than one without the validation rows
 
 
@@ -125,8 +126,9 @@ def tune(
         if (kept := search.study.checkpoint(best.number)).exists():
             with writing_to(checkpoints):
                 shutil.copy(kept, checkpoints / "race-0.npz")
-        facts = {"asked": _plain(tuned), "search": search.facts(best)}
-        record = tuned_version(table, tuned, directory, aside, watcher, checkpoints, facts, keep, cluster)
+        candidate = compete(prepare(table, tuned), watcher, time.perf_counter(), None, checkpoints, cluster)
+        record = write(candidate, aside, watcher, {"asked": tuned.plain(), "search": search.facts(best)})
+        directory.publish(aside, record.version, history_entry(record, True, TUNED), keep)
         write_atomically(directory.path / "tuned.toml", _toml(best.point).encode())
     order = sorted(search.study.trials(), key=lambda each: (-len(each.errors), each.mae))
     return Tuned(Run.open(run), record, tuple(order), tuple(range(len(search.plain))))
@@ -175,16 +177,16 @@ class _Search:
         space = space_of(preset, given, usual, longest_lookback(parts))
         same = {
             "data": table.fingerprint,
-            "options": _plain(asked),
+            "options": asked.plain(),
             "preset": preset,
             "space": {key: vars(each) for key, each in space.items()},
             "software": packages(),
         }
-        study, note = Study.begun(directory.path / "search", json.loads(json.dumps(same)), space, asked.train.seed)
+        study, note = Study.begun(directory.path / "search", same, space, asked.train.seed)
         if note:
             watcher.note(note)
         found = replace(asked.data, season=spec.data.season, horizon=spec.data.horizon)
-        base = replace(asked, data=found, train=replace(asked.train, jobs=1))
+        base = replace(asked, data=found, train=asked.with_jobs(1).train)
         fitting = task.fitting(task.windows)
         networks = usual.model.candidates(len(fitting.training), fitting.lookback, fitting.horizon)
         judged = len(task.windows.validation)
@@ -245,10 +247,7 @@ class _Search:
         if reached.failed:
             self.study.end(number, "failed", reached.failed)
             return
-        with writing_to(self.study.folder):
-            aside = self.study.checkpoint(number).with_suffix(".new")
-            aside.write_bytes(reached.kept)
-            aside.replace(self.study.checkpoint(number))
+        write_atomically(self.study.checkpoint(number), reached.kept)
         self.study.report(number, rung, reached.mae, reached.epochs, reached.seconds)
 
     def _kept(self, number: int) -> bytes | None:
@@ -300,11 +299,6 @@ class _Search:
             "settings": dict(best.point),
             "importance": self.study.importance(),
         }
-
-
-def _plain(spec: Spec) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(json.dumps(spec.to_dict()))
-    return told
 
 
 def _toml(point: Mapping[str, Any]) -> str:

@@ -20,7 +20,6 @@ from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.planning import Task, lay_windows
 from cnnlstm_cli.series.table import Table
 from cnnlstm_cli.series.windows import Split
-from cnnlstm_cli.specs import REGULARISED
 
 SHARE = 0.2  # of the rows, at most, held out
 
@@ -43,7 +42,8 @@ def begin(table: Table, asked: Mapping[str, Any], spec: Spec, current: Run | Non
     if reason := _other(table, asked, current):
         return reason
     record = current.record
-    networks = tuple(_networks(current))
+    files = current.folder / "members"
+    networks = [(own, files / f"{number}.keras") for number, (_, own) in enumerate(record.networks())]
     if not networks:
         return f"version {current.folder.name} holds no network, but the linear model alone"
     if spec.train.intervals == "quantile" and not (
@@ -73,13 +73,6 @@ def _other(table: Table, asked: Mapping[str, Any], current: Run) -> str | None:
     if current.record.spec.model.normalisation != "standard":
         return "model.normalisation is not 'standard', so that the network depends on a scaling that has changed"
     return None
-
-
-def _networks(current: Run) -> Any:
-    kept = [member for member in current.record.facts["members"] if member["kept"]]
-    for number, member in enumerate(kept):
-        rates = {**{name: member[name] for name in REGULARISED}, "seen": member.get("seen")}
-        yield replace(current.record.spec.model, **rates), current.folder / "members" / f"{number}.keras"
 
 
 def _held(table: Table, current: Run) -> NDArray[np.bool_]:

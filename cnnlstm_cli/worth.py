@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cnnlstm_cli.planning import Task
 from cnnlstm_cli.runs.session import Session
@@ -39,6 +38,5 @@ def worth(network: bytes, task: Task) -> dict[str, dict[str, float]]:
 
 
 def _mae(session: Session, windows: Windows) -> float:
-    rows: NDArray[np.int64] = windows.validation[:, None] + windows.lookback + np.arange(windows.horizon)
-    came = windows.values[rows].transpose(2, 0, 1).reshape(-1, windows.horizon)
+    came = windows.came(windows.validation).transpose(2, 0, 1).reshape(-1, windows.horizon)
     return float(np.abs(session.validate(windows) - came).mean())

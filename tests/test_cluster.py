@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -15,7 +16,7 @@ import pytest
 import cnnlstm_cli as c
 from cnnlstm_cli import machine
 from cnnlstm_cli.candidate import Watcher
-from cnnlstm_cli.cluster import Standing, carried_out, dask, processes
+from cnnlstm_cli.cluster import Standing, arriving, dask, processes
 from cnnlstm_cli.cluster.processes import processes as processes_for
 from cnnlstm_cli.errors import BusyError, DataError, OutputError, UsageError
 from cnnlstm_cli.groups_training import train_groups
@@ -42,6 +43,13 @@ class Follower(Watcher):
         self.told.append(standing)
         if standing.done == self.at:
             self.act()
+
+
+def carried_out(work, shared, pieces, where, tell) -> list:
+    """What arrives, in the order of the pieces."""
+    with contextlib.closing(arriving(work, shared, pieces, where, tell)) as results:
+        found = dict(results)
+    return [found[number] for number in range(len(pieces))]
 
 
 def test_pieces_come_in_their_order_from_other_processes():

@@ -13,7 +13,7 @@ from cnnlstm_cli.cluster.processes import Processes
 from cnnlstm_cli.cluster.work import Here, Piece, Result, Shared, Standing, Tell, Where, Workers
 from cnnlstm_cli.errors import UsageError
 
-__all__ = ["LOCAL", "Standing", "Tell", "Where", "Workers", "arriving", "carried_out", "workers"]
+__all__ = ["LOCAL", "Standing", "Tell", "Where", "Workers", "arriving", "workers"]
 
 LOCAL = "local"
 
@@ -46,12 +46,3 @@ def arriving(
     """`Workers.arriving`, once. Raises as it and `workers` do."""
     with workers(where) as there:
         yield from there.arriving(work, shared, pieces, tell)
-
-
-def carried_out(
-    work: Callable[[Shared, Piece], Result], shared: Shared, pieces: Sequence[Piece], where: Where | None, tell: Tell
-) -> list[Result]:
-    """What `arriving` finds, in the order of the pieces."""
-    with contextlib.closing(arriving(work, shared, pieces, where, tell)) as results:
-        found = dict(results)
-    return [found[number] for number in range(len(pieces))]

@@ -17,6 +17,7 @@ from cnnlstm_cli.cluster import Tell, Where, arriving
 from cnnlstm_cli.network.checkpoint import Epoch
 from cnnlstm_cli.network.entry import Entry, Linear
 from cnnlstm_cli.network.fit import fit
+from cnnlstm_cli.runs.atomic import write_atomically
 from cnnlstm_cli.series.windows import Windows
 from cnnlstm_cli.specs import TrainSpec
 
@@ -68,7 +69,7 @@ def train_elsewhere(
 
     seconds  after which they end, once they have an epoch; None: when they are done
 
-    Raises as `cluster.arriving` and `fit` do, OSError when a checkpoint can't be written.
+    Raises as `cluster.arriving` and `fit` do, OutputError when a checkpoint can't be written.
     """
     common = Common(windows, train, linear, None if seconds is None else time.time() + seconds)
     sent = [entry for entry in entries if entry.epochs != 0]
@@ -76,9 +77,7 @@ def train_elsewhere(
         for number, kept in results:
             path = sent[number].checkpoint
             if path and kept:
-                aside = path.with_suffix(".new")
-                aside.write_bytes(kept)
-                aside.replace(path)
+                write_atomically(path, kept)
 
 
 def _trained(common: Common, parcel: Parcel) -> bytes:

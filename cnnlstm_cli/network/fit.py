@@ -316,13 +316,12 @@ class _Falling(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore
 
 def _judge(model: keras.Model, windows: Windows) -> Callable[[], float]:
     """A call that returns the mean absolute error over the validation windows."""
-    forecasts, rows = forecaster(model, windows), windows.lookback + np.arange(windows.horizon)
-    starts = windows.validation
+    forecasts, starts = forecaster(model, windows), windows.validation
 
     def error() -> float:
         parts = [slice(first, first + JUDGED) for first in range(0, len(starts), JUDGED)]
         made = forecasts()
-        off = [np.abs(made[part] - windows.values[starts[part, None] + rows]).sum(dtype=np.float64) for part in parts]
+        off = [np.abs(made[part] - windows.came(starts[part])).sum(dtype=np.float64) for part in parts]
         return float(np.sum(off) / made.size)
 
     return error

@@ -257,8 +257,7 @@ class _Progress:
 
 def averaged(trained: Sequence[Member], windows: Windows, linear: Linear) -> Race:
     """With what weights the networks, and the linear model, unless a network still is it, as it began."""
-    rows = windows.lookback + np.arange(windows.horizon)
-    came = windows.values[windows.validation[:, None] + rows]
+    came = windows.came(windows.validation)
     models = [member.model for member in trained]
     if linear is not None and not any(member.spec.start == "linear" and member.fit.best == 0 for member in trained):
         models.append(linear_network(linear, windows.values.shape[1]))

@@ -88,7 +88,5 @@ def _climbed(common: Common, way: Climb, kept: Path, started: float) -> Reached:
     fitted = fit(model, windows, train, checkpoint=kept, until=ends[max(0, len(ends) - RUNGS + way.rung)])
     linear = task.judge.linear if train.linear and entry.spec.output == "linear" else None
     raced = averaged([Member(entry.spec, entry.seed, model, fitted)], windows, linear)
-    rows = windows.lookback + np.arange(windows.horizon)
-    came = windows.values[windows.validation[:, None] + rows]
-    mae = float(np.abs(raced.forecast - came).mean(dtype=np.float64))
+    mae = float(np.abs(raced.forecast - windows.came(windows.validation)).mean(dtype=np.float64))
     return Reached(mae, len(fitted.history), kept.read_bytes(), time.perf_counter() - started)

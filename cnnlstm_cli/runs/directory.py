@@ -35,6 +35,7 @@ from cnnlstm_cli.runs.lock import locked
 
 VERSION_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 OURS = {"current", "versions", "history.jsonl", "forecasts.jsonl", "checkpoint", "search", "tuned.toml", "lock"}
+GROUPS = "groups.json"  # in a directory of many runs: see `groups`
 KEEP = 5  # versions
 UNFINISHED, REMOVED = ".new-", ".old-"  # what folders are called that are not versions yet, or no longer
 
@@ -81,7 +82,7 @@ class RunDirectory:
                 raise InputError(f"{self.path}: 'current' is no file. Is it a run?")
             name = (self.path / "current").read_text(encoding="utf-8").strip()
         except (FileNotFoundError, NotADirectoryError):
-            if (self.path / "groups.json").is_file():
+            if (self.path / GROUPS).is_file():
                 raise InputError(
                     f"{self.path} holds a run for each group of a file. Name one of them, as {self.path}/groups/NAME; "
                     f"predict and inspect take them all. See: cnnlstm inspect {self.path}"

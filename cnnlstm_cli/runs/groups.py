@@ -22,13 +22,12 @@ from urllib.parse import quote
 
 from cnnlstm_cli.errors import DataError, InputError, OutputError
 from cnnlstm_cli.runs.atomic import write_atomically, writing_to
-from cnnlstm_cli.runs.directory import RunDirectory
+from cnnlstm_cli.runs.directory import GROUPS, RunDirectory
 from cnnlstm_cli.runs.lock import locked
 from cnnlstm_cli.runs.record import SCORES
 from cnnlstm_cli.runs.shape import Many, require
 
-INDEX = "groups.json"
-OURS = {INDEX, "groups", "lock"}
+OURS = {GROUPS, "groups", "lock"}
 FORMAT = 1
 LONGEST = 120  # bytes of a folder's name; of a longer group's its digest stands for the rest
 TOLD = {
@@ -50,7 +49,7 @@ class GroupDirectory:
     @property
     def exists(self) -> bool:
         """Whether it holds runs of groups, or has been begun to."""
-        return (self.path / INDEX).is_file()
+        return (self.path / GROUPS).is_file()
 
     def run(self, group: str) -> RunDirectory:
         """The run of a group, there or not."""
@@ -58,7 +57,7 @@ class GroupDirectory:
 
     def index(self) -> dict[str, Any]:
         """What groups.json holds. Raises InputError where that can't be read, DataError where it is none."""
-        path = self.path / INDEX
+        path = self.path / GROUPS
         try:
             index = json.loads(path.read_text(encoding="utf-8"))
             kind = index["format"]
@@ -80,7 +79,7 @@ class GroupDirectory:
     def write(self, index: Mapping[str, Any]) -> None:
         """Raises OutputError; what was there before is then still there."""
         content = json.dumps({"format": FORMAT, **index}, indent=1, ensure_ascii=False) + "\n"
-        write_atomically(self.path / INDEX, content.encode())
+        write_atomically(self.path / GROUPS, content.encode())
 
     @contextlib.contextmanager
     def training(self, wait: float = 0.0) -> Iterator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,7 +19,7 @@ from cnnlstm_cli.series.stamps import Case, StampFormat, require_pattern
 from cnnlstm_cli.series.table import Schema
 from cnnlstm_cli.series.timecolumn import Kind, TimeColumn
 from cnnlstm_cli.series.zone import require_zone
-from cnnlstm_cli.specs import REGULARISED, Agg, Doubled
+from cnnlstm_cli.specs import REGULARISED, Agg, Doubled, ModelSpec
 
 FORMAT = 4
 TEXT_OR_NOT = (str, type(None))
@@ -118,6 +118,12 @@ class Record:
     def horizon(self) -> int:
         """Steps the network forecasts."""
         return self.spec.data.settled_horizon
+
+    def networks(self) -> list[tuple[Mapping[str, Any], ModelSpec]]:
+        """Of each that is averaged what is told of it, and its specification; number k is in members/k.keras."""
+        kept = [member for member in self.facts["members"] if member["kept"]]
+        own = [{**{name: member[name] for name in REGULARISED}, "seen": member.get("seen")} for member in kept]
+        return [(member, replace(self.spec.model, **each)) for member, each in zip(kept, own, strict=True)]
 
     def to_json(self) -> str:
         """The text of run.json."""

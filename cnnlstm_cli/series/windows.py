@@ -56,6 +56,11 @@ class Windows:
     validation: Index
     calendar: Calendar | None = None
 
+    def came(self, starts: Index) -> NDArray[np.float32]:
+        """The targets of windows by their first rows, (n, H, C)."""
+        found: NDArray[np.float32] = self.values[starts[:, None] + self.lookback + np.arange(self.horizon)]
+        return found
+
 
 @dataclass(frozen=True)
 class Split:
