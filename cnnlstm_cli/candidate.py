@@ -35,7 +35,7 @@ from cnnlstm_cli.runs.atomic import writing_to
 from cnnlstm_cli.runs.published import content
 from cnnlstm_cli.runs.record import Record
 from cnnlstm_cli.series.windows import apart, evenly
-from cnnlstm_cli.specs import REGULARISED, ModelSpec
+from cnnlstm_cli.specs import ModelSpec
 from cnnlstm_cli.worth import worth
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Candidate:
             },
             **({"series": self._series()} if table.schema.id else {}),
             "epochs": {"run": len(best.history), "best": best.best, "interrupted": raced.interrupted},
-            "members": [_member_facts(member) | {"kept": member in raced.kept} for member in raced.trained],
+            "members": raced.told,
             "linear": raced.linear > 0,
             "weights": self.weights,
             "rows": {"read": table.read, "used": len(table.values), "training": training, "validation": validation},
@@ -254,17 +254,19 @@ def compete(
         from cnnlstm_cli.network.fit import continued, settled
         from cnnlstm_cli.network.race import race
     windows = task.fitting(task.windows)
-    train = (continued if begun else settled)(task.spec.train, len(windows.training))
-    networks = begun.networks if begun else ()
+    count, settle = len(windows.training), continued if begun else settled
+    models, files = zip(*begun.networks, strict=True) if begun else ((), ())
+    networks = task.spec.seeded(models) if begun else task.spec.networks(count, windows.lookback, windows.horizon)
+    train = settle(task.spec.train, count)
     left = train.time_limit and max(train.time_limit - (time.perf_counter() - started), 0.0)
     with writing_to(checkpoints or Path()):
         raced = race(
-            task.spec.model,
+            [(model, settle(own, count)) for model, own in networks],
             windows,
             train,
             task.judge.linear,
             watcher,
-            begun=networks,
+            begun=files,
             checkpoints=checkpoints,
             seconds=left,
             cluster=cluster,
@@ -351,7 +353,7 @@ def _final(candidate: Candidate, watcher: Watcher, *, cut: bool) -> tuple[Sequen
         weights = None if task.judge.linear is None else ridge.fit(everything)
         with writing_to(candidate.checkpoints or Path()):
             kept, cluster = candidate.checkpoints, candidate.cluster
-            anew = refit(raced.kept, task.fitting(everything), train, weights, watcher, kept, cluster)
+            anew = refit(raced.kept, task.fitting(everything), train.jobs, weights, watcher, kept, cluster)
         if anew is not None:
             return anew, weights, True
     return raced.kept, task.judge.linear, False
@@ -382,12 +384,6 @@ def _command() -> str:
     program = Path(sys.argv[0])
     ours = program.name == "cnnlstm" or program.parent.name == "cnnlstm_cli"
     return shlex.join(["cnnlstm" if ours else sys.argv[0], *sys.argv[1:]])
-
-
-def _member_facts(member: Member) -> dict[str, Any]:
-    told = {name: getattr(member.spec, name) for name in (*REGULARISED, "seen")}
-    fitted = member.fit
-    return {"seed": member.seed, **told, "mae": fitted.validation, "epochs": len(fitted.history), "best": fitted.best}
 
 
 def _losses(members: Sequence[Member]) -> str:

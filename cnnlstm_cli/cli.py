@@ -118,7 +118,7 @@ def _train_groups(
     told = list(failures(made.failed, len(made.trained)))
     if made.failed and (how.get("strict") or len(made.failed) == len(made.trained)):
         raise DataError("\n".join(told))
-    messages.say(*told)
+    messages.insist(*told)
     if json:
         answer(to_json(inspect_groups(run)).encode())
 
@@ -137,7 +137,7 @@ def tune(
     verbose: opt.Verbose = False,
     **given: Any,
 ) -> None:
-    """Search for better settings, train with the best, and publish that in a run directory.
+    """Search for better settings, and publish the average of the best networks in a run directory.
 
     The trials, best first: on a terminal a table, in a pipe CSV.
 

@@ -1,7 +1,8 @@
 """How the specifications are said: presets, options, TOML and KEY=VALUE texts, each value checked.
 
 Keys are written `model.filters` or `train.epochs`: on the command line (`--set model.filters=32`), in a TOML file
-(`--config`, tables [data], [model], [train]) and in run.json alike.
+(`--config`, tables [data], [model], [train]) and in run.json alike. Where the networks of an average are to differ,
+there is a table [[network]] for each, with the `model.filters` or `train.learning_rate` of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar
 
 from cnnlstm_cli.errors import InputError, UsageError, did_you_mean
-from cnnlstm_cli.specs import DataSpec, ModelSpec, TrainSpec
+from cnnlstm_cli.specs import SEEDS_APART, DataSpec, ModelSpec, TrainSpec
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -28,18 +29,54 @@ else:
 
 T = TypeVar("T")
 
+# What cannot be a network's own: what windows are made of, what is averaged, and what happens to all of them.
+OF_ALL = {
+    "model": {"channels", "calendar", "normalisation", "output"},
+    "train": {"members", "linear", "refit", "jobs", "time_limit", "levels", "intervals"},
+}
+
 
 @dataclass(frozen=True)
 class Spec:
-    """Everything a training was told, or found."""
+    """Everything a training was told, or found.
+
+    network  settings of single networks of the average, in turn: {"model": {...}, "train": {...}}, over those of all
+    """
 
     data: DataSpec = field(default_factory=DataSpec)
     model: ModelSpec = field(default_factory=ModelSpec)
     train: TrainSpec = field(default_factory=TrainSpec)
+    network: tuple[Mapping[str, Mapping[str, Any]], ...] = ()
 
-    def to_dict(self) -> dict[str, dict[str, Any]]:
-        """The specification as JSON and TOML write it: {"data": {...}, "model": {...}, "train": {...}}."""
-        return dataclasses.asdict(self)
+    def networks(self, windows: int, lookback: int, horizon: int) -> list[tuple[ModelSpec, TrainSpec]]:
+        """What the `train.members` networks are and how each is trained, on so many windows.
+
+        The candidates of the model in turn, each with a seed of its own, or what `network` says.
+        """
+        if not self.network:
+            candidates = self.model.candidates(windows, lookback, horizon)
+            return self.seeded([candidates[number % len(candidates)] for number in range(self.train.members)])
+        rounds = [divmod(number, len(self.network)) for number in range(self.train.members)]
+        several = [(turn, self.with_own(self.network[place])) for turn, place in rounds]
+        return [(each.model.candidates(windows)[0], each._seed(turn)) for turn, each in several]
+
+    def seeded(self, models: Sequence[ModelSpec]) -> list[tuple[ModelSpec, TrainSpec]]:
+        """Each with a seed of its own."""
+        return [(model, self._seed(number)) for number, model in enumerate(models)]
+
+    def _seed(self, number: int) -> TrainSpec:
+        return dataclasses.replace(self.train, seed=(self.train.seed + number * SEEDS_APART) % 2**31)
+
+    def with_own(self, own: Mapping[str, Mapping[str, Any]]) -> Spec:
+        """That of a single network, whose settings `own` are."""
+        parts = {part: dataclasses.replace(getattr(self, part), **keys) for part, keys in own.items()}
+        return dataclasses.replace(self, network=(), **parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The specification as JSON and TOML write it: {"data": {...}, "model": {...}, "train": {...}}, and "network"
+        where there is any."""
+        told = dataclasses.asdict(self)
+        return told if self.network else {part: keys for part, keys in told.items() if part != "network"}
 
     def plain(self) -> dict[str, Any]:
         """`to_dict` as it is read back, to be compared with what was kept: lists in place of tuples."""
@@ -58,11 +95,35 @@ class Spec:
         """
         specs = {"data": DataSpec, "model": ModelSpec, "train": TrainSpec}
         for table, keys in tables.items():
-            if table not in specs:
-                raise UsageError(f"no such table of settings: {table!r}. {did_you_mean(table, specs)}")
-            if not isinstance(keys, Mapping):
+            if table not in (*specs, "network"):
+                raise UsageError(f"no such table of settings: {table!r}. {did_you_mean(table, [*specs, 'network'])}")
+            if table != "network" and not isinstance(keys, Mapping):
                 raise UsageError(f"settings [{table}] must be a table of keys, not {keys!r}.")
-        return cls(**{name: _checked(name, spec, tables.get(name, {})) for name, spec in specs.items()})
+        given = {name: dict(tables.get(name, {})) for name in specs}
+        several = _networks(tables.get("network", ()))
+        if several:
+            given["train"].setdefault("members", len(several))
+        whole = cls(**{name: _checked(name, spec, given[name]) for name, spec in specs.items()})
+        checked = []
+        for own in several:
+            one = cls.from_dict({**given, **{part: {**given[part], **keys} for part, keys in own.items()}})
+            checked.append(
+                {part: {key: getattr(getattr(one, part), key) for key in keys} for part, keys in own.items()}
+            )
+        return dataclasses.replace(whole, network=tuple(checked))
+
+
+def _networks(tables: Any) -> Sequence[Mapping[str, Mapping[str, Any]]]:
+    """The tables [[network]], if that is what they are."""
+    if not isinstance(tables, (list, tuple)) or not all(isinstance(each, Mapping) for each in tables):
+        raise UsageError(f"settings [[network]] must be a table for each network, not {tables!r}.")
+    for own in tables:
+        for part, keys in own.items():
+            if part not in OF_ALL or not isinstance(keys, Mapping):
+                raise UsageError(f"[[network]] takes model.KEY and train.KEY, not {part} = {keys!r}.")
+            if shared := OF_ALL[part] & set(keys):
+                raise UsageError(f"{part}.{min(shared)} is the same for all networks: it can't stand in [[network]].")
+    return tables
 
 
 class Options(TypedDict, total=False):

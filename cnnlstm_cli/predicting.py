@@ -97,5 +97,6 @@ def _of_groups(data: str, path: Path, asked: Asked, messages: Messages) -> tuple
     told = list(failures(done.failed, len(done.made) + len(done.failed)))
     if told and asked.how["strict"]:
         raise DataError("\n".join(told))
-    messages.say(*done.notes(), *told)
+    messages.say(*done.notes())
+    messages.insist(*told)
     return list(done.made.values()), done.frame

@@ -1,6 +1,7 @@
 """What `tune` searches: for each preset the settings that are varied, and what values each may take.
 
-All of it is here. A value that depends on the data is given as multiples of what the plain training would take.
+All of it is here. A value that depends on the data is given as multiples of what the plain training would take. The
+windows are the same for all trials: what differs is how much of the lookback a network sees.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any, TypeAlias
 from cnnlstm_cli.config import Spec
 from cnnlstm_cli.errors import UsageError
 from cnnlstm_cli.specs import ModelSpec
+
+SEEN = "model.seen"  # of the lookback; for all of it None stands
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,10 @@ _DROPOUTS = {
     "model.recurrent_dropout": Choice((0.0, 0.1, 0.2)),
     "model.dropout": Choice((0.0, 0.1, 0.3, 0.5)),
 }
-_FITTING: dict[str, Dimension] = {
-    "train.learning_rate": Range(0.001, 0.01),
-    "train.batch_size": Times((0.25, 0.5, 1)),
-    "train.loss": Choice(("mae", "huber")),
-}
+_FITTING: dict[str, Dimension] = {"train.learning_rate": Range(0.001, 0.01), "train.batch_size": Times((0.5, 1))}
 _PUBLISHED: dict[str, Dimension] = {
-    "data.lookback": Times((1, 2, 4, 8)),
+    SEEN: Times((1, 2, 4, 8)),
+    "train.loss": Choice(("mae", "huber")),
     "model.filters": Choice((10, 32, 64)),
     "model.kernel": Choice((3, 5, 9)),
     "model.units": Choice((16, 32, 64)),
@@ -61,7 +61,7 @@ _PUBLISHED: dict[str, Dimension] = {
 }
 SPACES: dict[str, dict[str, Dimension]] = {
     "default": {
-        "data.lookback": Times((0.5, 1, 2)),
+        SEEN: Times((0.5, 1)),
         "model.kernel": Times((0.5, 1)),
         "model.filters": Choice((32, 64, 128)),
         "model.units": Choice((32, 64, 128)),
@@ -83,7 +83,6 @@ def space_of(preset: str, given: Collection[str], settled: Spec, longest: int) -
     Raises UsageError where nothing is left to vary.
     """
     found = settled.to_dict()
-    limits = {"lookback": longest, "kernel": settled.data.settled_lookback}
     space: dict[str, Choice | Range] = {}
     for key, dimension in SPACES[preset].items():
         part, _, name = key.partition(".")
@@ -92,8 +91,10 @@ def space_of(preset: str, given: Collection[str], settled: Spec, longest: int) -
         taken = found[part][name]
         if isinstance(dimension, Range):
             here: Choice | Range = dimension
+        elif key == SEEN:
+            here = Choice((*seen(preset, given, settled, longest)[:-1], None))
         elif isinstance(dimension, Times):
-            here = _multiples(dimension, taken, limits.get(name))
+            here = _multiples(dimension, taken, settled.data.settled_lookback if name == "kernel" else None)
         else:  # what the plain training takes is always among them
             more = () if taken is None or taken in (*dimension.values, "race") else (taken,)
             here = Choice((*dimension.values, *more))
@@ -102,6 +103,19 @@ def space_of(preset: str, given: Collection[str], settled: Spec, longest: int) -
     if not space:
         raise UsageError(f"every setting that tune varies for the preset {preset} is given. Leave some of them out.")
     return space
+
+
+def seen(preset: str, given: Collection[str], settled: Spec, longest: int) -> list[int]:
+    """Rows that networks may see, the fewest first; the last is the lookback of the search.
+
+    As they are multiples of the plain training's, so they are whole kernels where they are parts of it.
+    """
+    usual, kernel = settled.data.settled_lookback, settled.model.kernel or 1
+    dimension = SPACES[preset][SEEN]
+    factors = dimension.factors if isinstance(dimension, Times) and SEEN not in given else ()
+    most = usual if "data.lookback" in given else longest
+    rows = {math.ceil(factor * usual / kernel) * kernel if factor < 1 else int(factor * usual) for factor in factors}
+    return sorted({usual, *(each for each in rows if each <= most)})
 
 
 def _multiples(times: Times, usual: int, most: int | None) -> Choice:
@@ -114,20 +128,20 @@ def plain(space: Space, settled: Spec, networks: Sequence[ModelSpec]) -> list[di
     """The points of a space that are like the `networks` that the plain training would race."""
     points = []
     for network in networks:
-        seen = replace(settled.data, lookback=network.rows(settled.data.settled_lookback))
-        found = replace(settled, model=network, data=seen).to_dict()
+        found = replace(settled, model=network).to_dict()
         point = {key: found[part][name] for key in space for part, _, name in [key.partition(".")]}
-        if any(isinstance(each, Choice) and point[key] not in each.values for key, each in space.items()):
-            point["data.lookback"] = settled.data.settled_lookback  # a half that is not among those tried
+        if SEEN in space:
+            few, rows = space[SEEN].values, network.rows(settled.data.settled_lookback)  # type: ignore[union-attr]
+            point[SEEN] = rows if rows in few else None
         if point not in points:
             points.append(point)
     return points
 
 
-def applied(spec: Spec, point: Mapping[str, Any]) -> Spec:
-    """A specification with the settings of a point. Raises UsageError where they contradict each other."""
-    parts: dict[str, dict[str, Any]] = {"data": {}, "model": {}, "train": {}}
-    for key, value in point.items():
+def own(point: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The settings of a point as those of a single network: see `Spec.network`."""
+    parts: dict[str, dict[str, Any]] = {}
+    for key, value in sorted(point.items()):
         part, _, name = key.partition(".")
-        parts[part][name] = value
-    return Spec(*(replace(getattr(spec, name), **values) for name, values in parts.items()))
+        parts.setdefault(part, {})[name] = value
+    return parts

@@ -23,6 +23,7 @@ FEWEST_KERNELS = 4  # that a network with half of the lookback must see
 WINDOWS_AN_EPOCH = 262_144  # a thousand steps of 256; of more windows each epoch draws others
 NARROW, WIDE = 64, 128  # filters and units; of many windows the wide one made 7 % less error, of fewer no less
 SLOWEST = 1e-9  # learning rate
+SEEDS_APART = 10_007  # so that neighbouring seeds share no network
 Agg = Literal["none", "mean", "sum", "min", "max", "last"]  # how the rows of a step become one
 Doubled = Literal["last", "mean", "sum"]  # what becomes of rows of one time
 SHORT = 32  # steps: below, pooling has nothing to spare

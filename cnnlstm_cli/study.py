@@ -136,6 +136,10 @@ class Study:
         """The file of a trial's training."""
         return self.folder / f"trial-{number}.npz"
 
+    def forecast(self, number: int) -> Path:
+        """The file of what it forecast for the validation windows at its end."""
+        return self.folder / f"trial-{number}.f32"
+
     def importance(self) -> dict[str, float]:
         """How much of the spread among good trials each setting explains, the most first: PED-ANOVA (Watanabe et al.
         2023). Nothing where there are too few trials to say."""

@@ -1,4 +1,4 @@
-"""The tune use case: a search over settings, judged on the validation rows; the best is trained and published."""
+"""The tune use case: a search over settings, judged on the validation rows; the best, averaged, are published."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from cnnlstm_cli.candidate import Watcher, compete, write
 from cnnlstm_cli.cluster import LOCAL, Where, Workers, workers
@@ -25,16 +27,18 @@ from cnnlstm_cli.runs.record import Record
 from cnnlstm_cli.series.reader import Data, opened, read_training
 from cnnlstm_cli.series.table import Table
 from cnnlstm_cli.series.windows import longest_lookback
-from cnnlstm_cli.spaces import applied, plain, space_of
+from cnnlstm_cli.spaces import own, plain, seen, space_of
+from cnnlstm_cli.specs import SEEDS_APART
 from cnnlstm_cli.training import history_entry
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from cnnlstm_cli.network.trial import Reached
+    from cnnlstm_cli.network.trial import Common, Reached
     from cnnlstm_cli.study import Study, Trial
 
 TRIALS = 32
+MOST = 4  # networks that are averaged, where --members does not say
 TUNED = "the best of a search"
 AGAIN = 1.25  # how much longer a training on all rows takes than one without the validation rows
 
@@ -70,6 +74,7 @@ class Tuned:
                     "epochs": each.epochs,
                     "seconds": round(each.seconds, 1),
                     "plain": each.number in self.plain,
+                    "published": each.number in self.record.facts["search"]["published"],
                     "failed": each.failed,
                     "settings": dict(each.point),
                 }
@@ -91,11 +96,11 @@ def tune(
     wait: float = 0.0,
     **options: Unpack[Options],
 ) -> Tuned:
-    """Search for better settings, train with the best, and publish that in the run directory `run`.
+    """Search for better settings, and publish the average of the best networks, trained on all rows, in `run`.
 
     trials   how many points of the space are tried, those of an earlier search of the same among them
-    options  those of `train`; what they say is not varied. `time_limit` is of all of it, the final training among them;
-             it may take a little longer
+    options  those of `train`; what they say is not varied. `members` are the most that are averaged, `time_limit` is of
+             all of it, the final training among them; it may take a little longer
     cluster  where trials are trained. Default: in processes of this machine
 
     The search is kept in the run, and goes on when the same is asked of the same data. Raises UsageError, InputError,
@@ -105,31 +110,31 @@ def tune(
     if trials < 1:
         raise UsageError("--trials must be 1 or more.")
     directory, asked = RunDirectory(Path(run)), spec_from(options, settings, preset)
+    if asked.network:
+        raise UsageError("[[network]] is what tune finds: leave it out of the settings.")
     limit = asked.train.time_limit
     asked = replace(asked, train=replace(asked.train, time_limit=None))
     given = {f"{part}.{name}" for part, keys in (settings or {}).items() for name in keys}
     given |= {f"{part}.{name}" for part in ("data", "train") for name in options}
+    most = asked.train.members if "train.members" in given else MOST
     watcher.reading()
     table = read_training(opened(data), asked.data)
     with directory.training(wait) as aside:
-        search = _Search.of(table, asked, preset, given, directory, watcher, started + (limit or math.inf), trials)
+        made = _Search.of(table, asked, preset, given, directory, watcher)
+        search = replace(made, deadline=started + (limit or math.inf), trials=trials, most=most)
         try:
             with workers(LOCAL if cluster is None else cluster) as there:
                 search.carry_out(there)
         except BaseException:
             watcher.note("kept: the trials that are done; the same command goes on with them")
             raise
-        best = search.best()
-        tuned = applied(asked, best.point)
-        watcher.note(f"best: trial {best.number}, validation error {best.mae:.4f}; it is trained to be published")
-        checkpoints, _ = directory.checkpoint({"search": best.number}, resume=False)
-        if (kept := search.study.checkpoint(best.number)).exists():
-            with writing_to(checkpoints):
-                shutil.copy(kept, checkpoints / "race-0.npz")
+        tuned = search.tuned(asked)
+        checkpoints = search.checkpoints(directory)
         candidate = compete(prepare(table, tuned), watcher, time.perf_counter(), None, checkpoints, cluster)
-        record = write(candidate, aside, watcher, {"asked": tuned.plain(), "search": search.facts(best)})
+        seeds = {member.seed for member in candidate.raced.kept}
+        record = write(candidate, aside, watcher, {"asked": tuned.plain(), "search": search.facts(seeds)})
         directory.publish(aside, record.version, history_entry(record, True, TUNED), keep)
-        write_atomically(directory.path / "tuned.toml", _toml(best.point).encode())
+        write_atomically(directory.path / "tuned.toml", search.toml().encode())
     order = sorted(search.study.trials(), key=lambda each: (-len(each.errors), each.mae))
     return Tuned(Run.open(run), record, tuple(order), tuple(range(len(search.plain))))
 
@@ -138,20 +143,20 @@ def tune(
 class _Search:
     """A search that holds its run.
 
-    base      the specification that points are applied to: what is found from the data is in it
-    judged    how many validation windows there are
+    common    what its trials share, the settled specification among it
     plain     the points of the plain training
     deadline  by `perf_counter`, of all of it
+    trials    how many
+    most      networks that are averaged at its end
     """
 
     study: Study
-    table: Table
-    base: Spec
-    judged: int
+    common: Common
     plain: Sequence[Mapping[str, Any]]
     watcher: Watcher
-    deadline: float
-    most: int
+    deadline: float = math.inf
+    trials: int = TRIALS
+    most: int = MOST
 
     @classmethod
     def of(
@@ -162,19 +167,22 @@ class _Search:
         given: Collection[str],
         directory: RunDirectory,
         watcher: Watcher,
-        deadline: float,
-        most: int,
     ) -> _Search:
         """A new one, or that which the run holds of the same data and options."""
         with needing("training"):
             from cnnlstm_cli.network.fit import settled
+            from cnnlstm_cli.network.trial import Common
         from cnnlstm_cli.study import Study
 
-        spec, parts = settle(table, asked)
+        usual, parts = settle(table, asked)
+        longest = longest_lookback(parts)
+        lookback = seen(preset, given, usual, longest)[-1]
+        spec = replace(usual, data=replace(usual.data, lookback=lookback))
         task = lay_windows(table, spec, parts)
         watcher.planned(task)
-        usual = replace(spec, train=settled(spec.train, len(task.fitting(task.windows).training)))
-        space = space_of(preset, given, usual, longest_lookback(parts))
+        windows = task.fitting(task.windows)
+        usual = replace(usual, train=settled(usual.train, len(windows.training)))
+        space = space_of(preset, given, usual, longest)
         same = {
             "data": table.fingerprint,
             "options": asked.plain(),
@@ -185,28 +193,23 @@ class _Search:
         study, note = Study.begun(directory.path / "search", same, space, asked.train.seed)
         if note:
             watcher.note(note)
-        found = replace(asked.data, season=spec.data.season, horizon=spec.data.horizon)
-        base = replace(asked, data=found, train=asked.with_jobs(1).train)
-        fitting = task.fitting(task.windows)
-        networks = usual.model.candidates(len(fitting.training), fitting.lookback, fitting.horizon)
-        judged = len(task.windows.validation)
-        return cls(study, table, base, judged, plain(space, usual, networks), watcher, deadline, most)
+        networks = usual.model.candidates(len(windows.training), usual.data.settled_lookback, windows.horizon)
+        return cls(study, Common(windows, task.judge.linear, spec), plain(space, usual, networks), watcher)
 
     def carry_out(self, there: Workers) -> None:
         """Round after round, until all trials are done or there is only time left to train the best."""
-        from cnnlstm_cli.network.trial import Common
         from cnnlstm_cli.study import ROUND
 
-        common, done = Common(self.table, self.base, self.judged), len(self.study.trials())
-        if done:
+        if done := len(self.study.trials()):
             self.watcher.note(f"{done} trials are there from before")
-        for number in range(math.ceil(self.most / ROUND)):
-            if self._late() or not self._round(there, common, number):
+        for number in range(math.ceil(self.trials / ROUND)):
+            if self._late() or not self._round(there, number):
                 break
-            best = self.best()
+            best, done = self.best(), min((number + 1) * ROUND, self.trials)
+            plain = math.nan if self._plain_error is None else self._plain_error
             self.watcher.note(
-                f"trials: {min((number + 1) * ROUND, self.most)} of {self.most}; best error {best.mae:.4f}, of trial "
-                f"{best.number}; of the plain training's networks {self._plain_error or math.nan:.4f}"
+                f"trials: {done} of {self.trials}; best error {best.mae:.4f}, of trial {best.number}; of the plain "
+                f"training's networks {plain:.4f}"
             )
 
     @property
@@ -214,15 +217,15 @@ class _Search:
         """Of the better of the plain training's networks; None where there is none yet."""
         return min((each.mae for each in self.study.trials()[: len(self.plain)] if each.errors), default=None)
 
-    def _round(self, there: Workers, common: Any, number: int) -> bool:
+    def _round(self, there: Workers, number: int) -> bool:
         """Successive halving; whether it came to its end in time."""
         from cnnlstm_cli.network.trial import RUNGS
 
-        trials = [each.number for each in self.study.round(number, self.most, self.plain)]
+        trials = [each.number for each in self.study.round(number, self.trials, self.plain)]
         for rung in range(RUNGS):
             running = [each for each in self.study.trials() if each.number in trials and each.state == "running"]
             todo = [each for each in running if rung not in each.errors]
-            if todo and not self._climb(there, common, todo, rung):
+            if todo and not self._climb(there, todo, rung):
                 return False
             if rung < RUNGS - 1:
                 self._halve(trials, rung)
@@ -231,12 +234,12 @@ class _Search:
                 self.study.end(each.number, "complete")
         return True
 
-    def _climb(self, there: Workers, common: Any, todo: Sequence[Trial], rung: int) -> bool:
+    def _climb(self, there: Workers, todo: Sequence[Trial], rung: int) -> bool:
         """Bring trials to a rung; whether there was time."""
         from cnnlstm_cli.network.trial import Climb, climb
 
-        ways = [Climb(each.point, rung, self._kept(each.number)) for each in todo]
-        with contextlib.closing(there.arriving(climb, common, ways, self.watcher.stands)) as results:
+        ways = [Climb(self.own(each), rung, self._kept(each.number)) for each in todo]
+        with contextlib.closing(there.arriving(climb, self.common, ways, self.watcher.stands)) as results:
             for place, reached in results:
                 self._note(todo[place].number, rung, reached)
                 if self._late():
@@ -248,6 +251,8 @@ class _Search:
             self.study.end(number, "failed", reached.failed)
             return
         write_atomically(self.study.checkpoint(number), reached.kept)
+        if reached.forecast is not None:
+            write_atomically(self.study.forecast(number), reached.forecast.tobytes())
         self.study.report(number, rung, reached.mae, reached.epochs, reached.seconds)
 
     def _kept(self, number: int) -> bytes | None:
@@ -262,6 +267,45 @@ class _Search:
         for each in order:
             if each.number not in on and each.state == "running":
                 self.study.end(each.number, "stopped")
+
+    def own(self, trial: Trial) -> dict[str, dict[str, Any]]:
+        """The settings of a trial, and a seed of its own: of the first trials that of the plain training's networks."""
+        settings, train = own(trial.point), self.common.spec.train
+        seed = (train.seed + trial.number * SEEDS_APART) % 2**31
+        return {**settings, "train": {**settings.get("train", {}), "seed": seed}}
+
+    def chosen(self) -> list[Trial]:
+        """Those that are worth averaging, the best average of all that came to the end; where none did, the best."""
+        from cnnlstm_cli.network.choose import best
+
+        windows = self.common.windows
+        came = windows.came(windows.validation)
+        ended = [each for each in self.study.trials() if self.study.forecast(each.number).exists()]
+        if not ended:
+            return [self.best()]
+        forecasts = [self.study.forecast(each.number).read_bytes() for each in ended]
+        weights = best([np.frombuffer(each, np.float32).reshape(came.shape) for each in forecasts], came)
+        order = sorted(zip(weights, ended, strict=True), key=lambda each: (-each[0], each[1].mae))
+        return [each for weight, each in order[: self.most] if weight]
+
+    def tuned(self, asked: Spec) -> Spec:
+        """What is asked for, with the settings of those that are chosen."""
+        chosen = self.chosen()
+        data = replace(asked.data, lookback=self.common.spec.data.lookback)
+        train = replace(asked.train, members=len(chosen))
+        return replace(asked, data=data, train=train, network=tuple(self.own(each) for each in chosen))
+
+    def checkpoints(self, directory: RunDirectory) -> Path:
+        """A folder that holds the trainings of those that are chosen, as a race keeps them."""
+        chosen, best = self.chosen(), self.best()
+        told = ", ".join(str(each.number) for each in chosen)
+        self.watcher.note(f"best: trial {best.number}, error {best.mae:.4f}; averaged: {told}")
+        folder, _ = directory.checkpoint({"search": told}, resume=False)
+        with writing_to(folder):
+            for place, each in enumerate(chosen):
+                if (kept := self.study.checkpoint(each.number)).exists():
+                    shutil.copy(kept, folder / f"race-{place}.npz")
+        return folder
 
     def best(self) -> Trial:
         """Of those that came farthest. Raises UsageError where none came anywhere."""
@@ -282,29 +326,34 @@ class _Search:
             return time.perf_counter() > self.deadline
         best = self.best()
         share = 2.0 ** (1 + max(best.errors) - RUNGS)  # of a training, at its rung
-        members = self.base.train.members
-        turns = math.ceil((members - 1) / cores()) + AGAIN * self.base.train.refit * math.ceil(members / cores())
-        return time.perf_counter() + turns * best.seconds / share > self.deadline
+        ended = sorted((each for each in known if max(each.errors) == RUNGS - 1), key=lambda each: each.mae)[
+            : self.most
+        ]
+        longest = max(each.seconds for each in ended or [best]) / share
+        turns = AGAIN * self.common.spec.train.refit * math.ceil(max(1, len(ended)) / cores()) + (1 - share)
+        return time.perf_counter() + turns * longest > self.deadline
 
-    def facts(self, best: Trial) -> dict[str, Any]:
-        """What run.json keeps of it."""
-        trials = self.study.trials()
+    def facts(self, seeds: Collection[int]) -> dict[str, Any]:
+        """What run.json keeps of it; `seeds` are those of the networks that are averaged in the end."""
+        trials, best = self.study.trials(), self.best()
+        published = [each.number for each in self.chosen() if self.own(each)["train"]["seed"] in seeds]
         counts = {state: sum(each.state == state for each in trials) for state in ("complete", "stopped", "failed")}
         return {
             "trials": len(trials),
             **counts,
             "best": best.number,
+            "published": published,
             "mae": best.mae,
             "plain": self._plain_error,
             "settings": dict(best.point),
             "importance": self.study.importance(),
         }
 
-
-def _toml(point: Mapping[str, Any]) -> str:
-    """The settings of a point as `train --config` reads them."""
-    parts: dict[str, list[str]] = {}
-    for key, value in sorted(point.items()):
-        part, _, name = key.partition(".")
-        parts.setdefault(part, []).append(f"{name} = {json.dumps(value)}")
-    return "\n".join(f"[{part}]\n" + "".join(f"{line}\n" for line in lines) for part, lines in parts.items())
+    def toml(self) -> str:
+        """The settings of those that are chosen as `train --config` reads them; what is None is left to it."""
+        lines = ["[data]", f"lookback = {self.common.spec.data.lookback}"]
+        for each in self.chosen():
+            settings = [(part, name, value) for part, keys in self.own(each).items() for name, value in keys.items()]
+            told = [f"{part}.{name} = {json.dumps(value)}" for part, name, value in settings if value is not None]
+            lines += ["", f"[[network]]  # trial {each.number}", *told]
+        return "\n".join(lines) + "\n"

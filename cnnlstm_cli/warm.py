@@ -67,6 +67,8 @@ def _other(table: Table, asked: Mapping[str, Any], current: Run) -> str | None:
         other = [f"{name}.{key}" for key in new if old.get(key) != new[key] and key not in ("validation", "strict")]
         if other:
             return f"{other[0]} is another than in version {current.folder.name}"
+    if before.get("network") != asked.get("network"):
+        return f"[[network]] is another than in version {current.folder.name}"
     ours = replace(table.schema, time=schema.time)
     if ours != schema:
         return f"the data have other columns, or another step, than in version {current.folder.name}"

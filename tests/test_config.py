@@ -10,6 +10,7 @@ import pytest
 
 from cnnlstm_cli.config import PRESETS, DataSpec, ModelSpec, Spec, TrainSpec, spec_from
 from cnnlstm_cli.errors import UsageError
+from cnnlstm_cli.specs import SEEDS_APART
 
 CHOICES = [
     (table, name, typing.get_args(hint))
@@ -177,3 +178,40 @@ def test_an_unknown_preset_is_refused_with_the_nearest_name(preset: str, hint: s
 def test_a_specification_comes_back_from_its_tables(preset: str) -> None:
     spec = spec_from({"target": ["a", "b"]}, preset=preset)
     assert Spec.from_dict(spec.to_dict()) == spec
+
+
+def test_networks_with_settings_of_their_own_take_them_in_turn_each_with_a_seed() -> None:
+    settings = {
+        "model": {"filters": 16, "dropout": 0.1},
+        "train": {"learning_rate": 0.01, "seed": 7},
+        "network": [{"model": {"filters": 32, "units": 8}}, {"train": {"learning_rate": 0.002, "seed": 90}}],
+    }
+    spec = spec_from({}, settings)
+    assert spec.train.members == 2
+    (one, first), (two, second) = spec.networks(9_000, 48, 12)
+    assert (one.filters, one.units, one.dropout, first.learning_rate, first.seed) == (32, 8, 0.1, 0.01, 7)
+    assert (two.filters, two.units, two.dropout, second.learning_rate, second.seed) == (16, None, 0.1, 0.002, 90)
+    assert Spec.from_dict(spec.plain()) == spec
+    *_, (third, trained) = spec_from({"members": 3}, settings).networks(9_000, 48, 12)
+    assert third == one, "the first again, drawn anew"
+    assert trained == dataclasses.replace(first, seed=7 + SEEDS_APART, members=3)
+    assert "network" not in spec_from({}, {}).to_dict()
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        ({"filters": 3}, "settings [[network]] must be a table for each network"),
+        ([3], "settings [[network]] must be a table for each network, not [3]."),
+        ([{"data": {"lookback": 3}}], "[[network]] takes model.KEY and train.KEY, not data = {'lookback': 3}."),
+        ([{"model": 3}], "[[network]] takes model.KEY and train.KEY, not model = 3."),
+        ([{"model": {"channels": "joint"}}], "model.channels is the same for all networks: it can't stand in"),
+        ([{"train": {"members": 3}}], "train.members is the same for all networks"),
+        ([{}, {"model": {"filter": 3}}], "no such setting: model.filter. Did you mean 'model.filters'?"),
+        ([{"model": {"filters": 2}}], "model.reduction=4 leaves squeeze-excite no channel"),
+    ],
+)
+def test_what_a_network_of_its_own_can_not_be(network: Any, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        spec_from({}, {"network": network})
+    assert message in str(caught.value)

@@ -80,6 +80,8 @@ def test_what_failed_is_listed_with_its_reason(shops, trained):
     assert done.returncode == 0
     assert "failed: 2 of 4 groups" in done.stderr
     assert "short: no model was trained for it" in done.stderr
+    quiet = called("predict", shops, "--run", run, "-q")
+    assert quiet.stderr.startswith("failed: 2 of 4 groups"), "what is missing from the answer is told all the same"
     strict = called("predict", shops, "--run", run, "--strict")
     assert (strict.returncode, strict.stdout) == (65, "")
 

@@ -9,21 +9,24 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import tomllib
 
 import cnnlstm_cli as c
 from cnnlstm_cli.cluster import Standing
-from cnnlstm_cli.config import PRESETS, Spec, all_settings
+from cnnlstm_cli.config import PRESETS, Spec, all_settings, spec_from
 from cnnlstm_cli.errors import DataError, UsageError
-from cnnlstm_cli.network.trial import Climb, Reached
+from cnnlstm_cli.network.trial import RUNGS, Climb, Common, Reached
 from cnnlstm_cli.runs.directory import RunDirectory
-from cnnlstm_cli.spaces import SPACES, Choice, Range, applied, plain, space_of
-from cnnlstm_cli.specs import ModelSpec, TrainSpec
+from cnnlstm_cli.series.windows import Windows
+from cnnlstm_cli.spaces import SPACES, Choice, Range, own, plain, seen, space_of
+from cnnlstm_cli.specs import SEEDS_APART, DataSpec, ModelSpec, TrainSpec
 from cnnlstm_cli.study import ROUND, Study
 from cnnlstm_cli.tuning import _Search
 from tests import SAMPLES
@@ -46,12 +49,12 @@ def settled(preset: str = "default") -> Spec:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_value_of_a_space_is_one_that_training_takes(preset):
     space = space_of(preset, (), settled(preset), longest=50)
-    known = {each["key"] for each in all_settings()} | {"data.lookback"}
+    known = {each["key"] for each in all_settings()}
     assert space.keys() <= known
     for key, dimension in space.items():
         ends = (dimension.low, dimension.high) if isinstance(dimension, Range) else dimension.values
         for value in ends:
-            made = applied(settled(), {key: value}).to_dict()
+            made = settled().with_own(own({key: value})).to_dict()
             part, _, name = key.partition(".")
             assert Spec.from_dict({part: {name: value}}).to_dict()[part][name] == made[part][name] == value
     for point in plain(space, settled(preset), settled(preset).model.candidates(9_999, 28)):
@@ -60,12 +63,23 @@ def test_every_value_of_a_space_is_one_that_training_takes(preset):
 
 
 def test_what_was_asked_for_is_not_varied():
-    space = space_of("default", {"data.lookback", "train.learning_rate"}, settled(), longest=100)
+    space = space_of("default", {"model.seen", "train.learning_rate"}, settled(), longest=100)
     assert "train.learning_rate" not in space
-    assert "data.lookback" not in space
-    assert space_of("default", (), settled(), longest=40)["data.lookback"] == Choice((14, 28))
+    assert "model.seen" not in space
+    assert space_of("default", (), settled(), longest=40)["model.seen"] == Choice((14, None))
+    assert seen("answer", (), settled("answer"), longest=100) == [21, 42, 84]
+    assert space_of("answer", (), settled("answer"), longest=100)["model.seen"] == Choice((21, 42, None))
+    assert seen("answer", {"data.lookback"}, settled("answer"), longest=100) == [21]
     with pytest.raises(UsageError, match="every setting that tune varies"):
         space_of("default", SPACES["default"].keys(), settled(), longest=40)
+
+
+WINDOWS = Windows(np.random.default_rng(0).normal(size=(60, 1)).astype(np.float32), 28, 4, np.arange(9), np.arange(20))
+SIDES = np.float32([[[1.0], [1.0], [1.0], [1.0]], [[-1.0], [-1.0], [-1.0], [-1.0]]])
+
+
+def came() -> np.ndarray:
+    return WINDOWS.came(WINDOWS.validation)
 
 
 class Workers:
@@ -82,12 +96,14 @@ class Workers:
             if len(self.climbs) == self.cut:
                 raise KeyboardInterrupt
             self.climbs.append(way)
-            if way.point["model.layers"] == 3:
+            layers, rate = way.own["model"]["layers"], way.own["train"]["learning_rate"]
+            if layers == 3:
                 yield number, Reached(failed="three are too many")
                 continue
-            off = abs(way.point["train.learning_rate"] - 0.02) + way.point["model.layers"] / 100
+            off = abs(rate - 0.02) + layers / 100
             assert (way.kept is None) == (way.rung == 0)
-            yield number, Reached(off + 0.1 / (1 + way.rung), 2**way.rung, b"kept", 1.0)
+            forecast = came() + off * SIDES[way.own["train"]["seed"] % 2] if way.rung == RUNGS - 1 else None
+            yield number, Reached(off + 0.1 / (1 + way.rung), forecast, 2**way.rung, b"kept", 1.0)
 
 
 def search(folder: Path, most: int, deadline: float = float("inf")) -> _Search:
@@ -95,7 +111,8 @@ def search(folder: Path, most: int, deadline: float = float("inf")) -> _Search:
     study, _ = Study.begun(folder / "search", {"data": "one"}, SPACE, seed=3)
     watcher = SimpleNamespace(note=lambda _: None, stands=lambda _: None)
     points = [{"train.learning_rate": 0.003, "model.layers": 1}]
-    return _Search(study, SimpleNamespace(), Spec(), 1, points, watcher, deadline, most)
+    spec = Spec(DataSpec(lookback=28), train=TrainSpec(seed=8))
+    return _Search(study, Common(WINDOWS, None, spec), points, watcher, deadline, most)
 
 
 def test_half_of_a_round_goes_on_and_the_plain_training_is_compared_to_its_end(tmp_path):
@@ -175,8 +192,32 @@ def test_what_it_proposes_comes_to_be_better_than_chance(tmp_path):
 def test_it_ends_while_there_is_time_to_train_the_best(tmp_path):
     made, there = search(tmp_path, 10 * ROUND, deadline=time.perf_counter() + 2.0), Workers()
     made.carry_out(there)
-    assert sum(way.point["model.layers"] < 3 for way in there.climbs) == 1, "one would take 4 s, and there are 2"
+    assert sum(way.own["model"]["layers"] < 3 for way in there.climbs) == 1, "one would take 4 s, and there are 2"
     assert made.best().errors == {0: made.best().mae}
+
+
+def test_those_are_averaged_whose_average_is_best_and_what_is_written_trains_the_same(tmp_path):
+    made = search(tmp_path, 4 * ROUND)
+    made.carry_out(Workers())
+    chosen = made.chosen()
+    assert 2 <= len(chosen) <= made.most
+    seeds = [made.own(each)["train"]["seed"] for each in chosen]
+    assert seeds == [8 + each.number * SEEDS_APART for each in chosen]
+    assert {seed % 2 for seed in seeds} == {0, 1}, "one too high and one too low are better than the two best"
+    made_of = [np.frombuffer(made.study.forecast(each.number).read_bytes(), np.float32) for each in chosen]
+    off = [np.abs(each - came().ravel()).mean() for each in made_of]
+    assert np.abs(np.mean(made_of, axis=0) - came().ravel()).mean() < min(off)
+    one = replace(made, most=1).chosen()
+    assert [each.number for each in one] == [chosen[0].number]
+
+    asked = Spec(DataSpec(lookback=7), train=TrainSpec(seed=8))
+    tuned = made.tuned(asked)
+    assert Spec.from_dict(tuned.plain()) == tuned
+    read = spec_from({}, {"train": {"seed": 8}, **tomllib.loads(made.toml())})
+    assert (read.network, read.train, read.data) == (tuned.network, tuned.train, tuned.data)
+    networks = read.networks(9_000, 28, 4)
+    assert [train.seed for _, train in networks] == seeds
+    assert [model.layers for model, _ in networks] == [each.point["model.layers"] for each in chosen]
 
 
 def test_another_task_begins_anew_and_a_damaged_journal_is_told(tmp_path):
@@ -214,11 +255,14 @@ def test_killed_and_gone_on_with_it_publishes_the_best_whose_settings_train_agai
 
     found = json.loads(called("inspect", run, "--json").stdout)["search"]
     assert (found["trials"], found["best"]) == (3, int(rows[0]["trial"]))
+    assert found["published"] == [int(row["trial"]) for row in rows if row["published"]]
     assert found["importance"].keys() == {key for key in rows[0] if "." in key}
     assert called("predict", AIR, "--run", run, "-q").returncode == 0
 
-    told = tomllib.loads((run / "tuned.toml").read_text())
-    assert {f"{part}.{key}": value for part, keys in told.items() for key, value in keys.items()} == found["settings"]
+    (told,) = tomllib.loads((run / "tuned.toml").read_text())["network"]  # --members 1
+    assert told["train"].pop("seed") == found["published"][0] * SEEDS_APART
+    point = {f"{part}.{key}": value for part, keys in told.items() for key, value in keys.items()}
+    assert point.keys() >= found["settings"].keys() - {"model.seen"}
     done = called("train", AIR, "--run", tmp_path / "again", "--config", run / "tuned.toml", *SMALL)
     assert done.returncode == 0, done.stderr
     for ours, theirs in zip(weights(tmp_path / "again"), weights(run), strict=True):

@@ -175,3 +175,20 @@ def test_the_command_says_where_it_starts_from(tmp_path):
     first, second = RunDirectory(run).versions()
     assert f"warm start: from {first}\n" in done.stderr
     assert RunDirectory(run).current() == second
+
+
+def test_networks_with_settings_of_their_own_are_gone_on_with_as_they_are(tmp_path):
+    train = {key: value for key, value in SMALL["train"].items() if key != "members"}
+    own = [{"model": {"filters": 8}}, {"train": {"learning_rate": 0.004}}]
+    settings = {"model": {**SMALL["model"], "kernel": 24, "dropout": 0.0}, "train": train, "network": own}
+    run = c.train(swell(ROWS), tmp_path / "run", settings=settings, **SIZE)
+    networks = run.record.networks()
+    assert len(networks) == 2
+    assert sorted(model.filters for _, model in networks) == [4, 8]
+    (beside,) = (member["own"] for member in run.record.facts["members"] if "own" in member)
+    assert beside.keys() >= {"model.filters", "train.learning_rate"}
+    made, note = again(run, settings=settings)
+    assert "goes on" in note or run.folder.name in note
+    assert sorted(model.filters for _, model in made.record.networks()) == [4, 8]
+    _, note = again(made, ROWS + 120, settings=settings | {"network": own[:1]})
+    assert "[[network]] is another" in note

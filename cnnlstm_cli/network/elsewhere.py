@@ -19,7 +19,6 @@ from cnnlstm_cli.network.entry import Entry, Linear
 from cnnlstm_cli.network.fit import fit
 from cnnlstm_cli.runs.atomic import write_atomically
 from cnnlstm_cli.series.windows import Windows
-from cnnlstm_cli.specs import TrainSpec
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,6 @@ class Common:
     """What all of them are trained on; `end` by the clock, after which each ends with the epochs it has."""
 
     windows: Windows
-    train: TrainSpec
     linear: Linear
     end: float | None = None
 
@@ -59,7 +57,6 @@ class Parcel:
 def train_elsewhere(
     entries: Sequence[Entry],
     windows: Windows,
-    train: TrainSpec,
     linear: Linear,
     where: Where,
     tell: Tell,
@@ -71,8 +68,8 @@ def train_elsewhere(
 
     Raises as `cluster.arriving` and `fit` do, OutputError when a checkpoint can't be written.
     """
-    common = Common(windows, train, linear, None if seconds is None else time.time() + seconds)
-    sent = [entry for entry in entries if entry.epochs != 0]
+    common = Common(windows, linear, None if seconds is None else time.time() + seconds)
+    sent = [entry for entry in entries if entry.train.epochs != 0]
     with contextlib.closing(arriving(_trained, common, [Parcel.of(each) for each in sent], where, tell)) as results:
         for number, kept in results:
             path = sent[number].checkpoint
@@ -89,8 +86,14 @@ def _trained(common: Common, parcel: Parcel) -> bytes:
 
     with tempfile.TemporaryDirectory() as folder:
         entry = parcel.unpacked(Path(folder))
-        own = replace(common.train, seed=entry.seed, epochs=entry.epochs or common.train.epochs)
         model = entry.network(common.windows, common.linear)
         with contextlib.suppress(KeyboardInterrupt):
-            fit(model, common.windows, own, on_step=on_step, keep_interrupted=lambda: True, checkpoint=entry.checkpoint)
+            fit(
+                model,
+                common.windows,
+                entry.train,
+                on_step=on_step,
+                keep_interrupted=lambda: True,
+                checkpoint=entry.checkpoint,
+            )
         return entry.checkpoint.read_bytes() if entry.checkpoint and entry.checkpoint.exists() else b""

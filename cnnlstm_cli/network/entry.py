@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cnnlstm_cli.network.build import start_linear
 from cnnlstm_cli.network.restore import built, restored
 from cnnlstm_cli.series.windows import Windows
-from cnnlstm_cli.specs import ModelSpec
+from cnnlstm_cli.specs import ModelSpec, TrainSpec
 
 Linear: TypeAlias = "NDArray[np.float64] | None"
 
@@ -22,20 +22,19 @@ Linear: TypeAlias = "NDArray[np.float64] | None"
 class Entry:
     """A network to be trained.
 
-    epochs      None: as many as the training's specification says
+    train       as `fit` takes it, the seed its own
     begun       file of the weights it begins with; None: drawn by its seed
     checkpoint  where its training is kept, and picked up; None: nowhere
     """
 
     spec: ModelSpec
-    seed: int
-    epochs: int | None = None
+    train: TrainSpec
     begun: Path | None = None
     checkpoint: Path | None = None
 
     def network(self, windows: Windows, linear: Linear) -> keras.Model:
         """As the training begins. Raises DataError when the file of its weights is not of such a network."""
-        model = built(self.spec, windows, self.seed)
+        model = built(self.spec, windows, self.train.seed)
         if self.begun:
             restored(model, self.begun, "Train without --warm-start.")
         elif linear is not None and self.spec.can_start_linear and self.spec.start == "linear":

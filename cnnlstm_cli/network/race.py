@@ -10,11 +10,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -29,9 +29,8 @@ from cnnlstm_cli.network.elsewhere import train_elsewhere
 from cnnlstm_cli.network.entry import Entry, Linear
 from cnnlstm_cli.network.fit import Fit, fit, forecaster
 from cnnlstm_cli.series.windows import Windows
-from cnnlstm_cli.specs import ModelSpec, TrainSpec
+from cnnlstm_cli.specs import REGULARISED, ModelSpec, TrainSpec
 
-SEEDS_APART = 10_007  # so that neighbouring seeds share no member
 MOMENT = 0.1  # seconds between two looks at how far the threads are
 
 
@@ -69,6 +68,23 @@ class Race:
         return [member for member, weight in zip(self.trained, self.weights, strict=True) if weight]
 
     @property
+    def told(self) -> list[dict[str, Any]]:
+        """Of each network what it is told apart by; `own` is what else it has otherwise than the best."""
+        best, first = self.trained[0], (*REGULARISED, "seen")
+        return [
+            {
+                "seed": member.seed,
+                **{name: getattr(member.spec, name) for name in first},
+                **({"own": own} if (own := member.beside(best, (*first, "seed", "start"))) else {}),
+                "mae": member.fit.validation,
+                "epochs": len(member.fit.history),
+                "best": member.fit.best,
+                "kept": member in self.kept,
+            }
+            for member in self.trained
+        ]
+
+    @property
     def interrupted(self) -> bool:
         """Whether one of them was ended before its time."""
         return any(member.fit.interrupted for member in self.trained)
@@ -79,50 +95,65 @@ class Member:
     """A trained network of an average, how its training went, and the file of the weights it began with, if any."""
 
     spec: ModelSpec
-    seed: int
+    train: TrainSpec
     model: keras.Model
     fit: Fit
     begun: Path | None = None
 
+    @property
+    def seed(self) -> int:
+        """Of its weights, dropout and shuffling."""
+        return self.train.seed
+
+    def beside(self, other: Member, without: Collection[str]) -> dict[str, Any]:
+        """Its settings that are not the other's: `model.filters`, `train.learning_rate`."""
+        parts = (("model", self.spec, other.spec), ("train", self.train, other.train))
+        return {
+            f"{part}.{key}": value
+            for part, ours, theirs in parts
+            for key, value in vars(ours).items()
+            if value != getattr(theirs, key) and key not in without
+        }
+
 
 def race(
-    spec: ModelSpec,
+    networks: Sequence[tuple[ModelSpec, TrainSpec]],
     windows: Windows,
     train: TrainSpec,
     linear: Linear,
     watcher: Watcher,
     *,
-    begun: Sequence[tuple[ModelSpec, Path]] = (),
+    begun: Sequence[Path] = (),
     checkpoints: Path | None = None,
     seconds: float | None = None,
     cluster: Where | None = None,
 ) -> Race:
-    """`train.members` networks, the candidates of `spec` in turn, each with a seed of its own; and which are averaged.
+    """The networks, each trained as is said of it; and which are averaged.
 
+    train        what is said of all of them
     linear       the weights (L, H) of the linear model, which some start from and which is averaged with them: see
                  `choose`
-    begun        networks to go on with instead, each with the file of its weights
+    begun        a file for each, of the weights that it begins with; none: they are drawn
     checkpoints  a folder that the trainings are kept in, and picked up from
     seconds      after which it ends, once each network has an epoch; None: when they are done
     cluster      where they are trained, each in a process of its own; that needs `checkpoints`
 
     Raises KeyboardInterrupt when the watcher does not want what is there by then.
     """
-    candidates = spec.candidates(len(windows.training), windows.lookback, windows.horizon)
-    fresh = [(candidates[number % len(candidates)], None) for number in range(train.members)]
+    files: Sequence[Path | None] = begun or [None] * len(networks)
     entries = [
-        Entry(each, (train.seed + number * SEEDS_APART) % 2**31, None, path, _kept(checkpoints, f"race-{number}"))
-        for number, (each, path) in enumerate(begun or fresh)
+        Entry(spec, own, path, _kept(checkpoints, f"race-{number}"))
+        for number, ((spec, own), path) in enumerate(zip(networks, files, strict=True))
     ]
-    trained = _train(entries, windows, train, linear, watcher, seconds, cluster)
+    trained = _train(entries, windows, train.jobs, linear, watcher, seconds, cluster)
     trained.sort(key=lambda member: member.fit.validation)
-    return averaged(trained, windows, linear if train.linear and spec.output == "linear" else None)
+    return averaged(trained, windows, linear if train.linear and networks[0][0].output == "linear" else None)
 
 
 def refit(
     members: Sequence[Member],
     windows: Windows,
-    train: TrainSpec,
+    jobs: int | None,
     linear: Linear,
     watcher: Watcher,
     checkpoints: Path | None = None,
@@ -138,10 +169,15 @@ def refit(
     if not members:
         return []
     entries = [
-        Entry(member.spec, member.seed, member.fit.best, member.begun, _kept(checkpoints, f"refit-{number}"))
+        Entry(
+            member.spec,
+            replace(member.train, epochs=member.fit.best),
+            member.begun,
+            _kept(checkpoints, f"refit-{number}"),
+        )
         for number, member in enumerate(members)
     ]
-    anew = _train(entries, windows, train, linear, watcher, None, cluster)
+    anew = _train(entries, windows, jobs, linear, watcher, None, cluster)
     whole = len(anew) == len(members) and not any(member.fit.interrupted for member in anew)
     return anew if whole else None
 
@@ -153,7 +189,7 @@ def _kept(checkpoints: Path | None, name: str) -> Path | None:
 def _train(
     entries: Sequence[Entry],
     windows: Windows,
-    train: TrainSpec,
+    jobs: int | None,
     linear: Linear,
     watcher: Watcher,
     seconds: float | None,
@@ -162,30 +198,29 @@ def _train(
     """Trains each, `jobs` at a time. Of those interrupted it returns the ones that have an epoch."""
     if cluster is not None:
         begun = time.monotonic()
-        train_elsewhere(entries, windows, train, linear, cluster, watcher.stands, seconds)
+        train_elsewhere(entries, windows, linear, cluster, watcher.stands, seconds)
         seconds = None if seconds is None else max(0.0, seconds - (time.monotonic() - begun))
     models = [entry.network(windows, linear) for entry in entries]  # Keras draws weights from one generator
     progress = _Progress(len(entries), None if seconds is None else time.monotonic() + seconds)
 
     def work(number: int) -> Fit:
         entry = entries[number]
-        if entry.epochs == 0:
+        if entry.train.epochs == 0:
             return Fit((), 0, float("nan"), interrupted=False)
-        own = replace(train, seed=entry.seed, epochs=entry.epochs or train.epochs)
         return fit(
             models[number],
             windows,
-            own,
+            entry.train,
             on_step=progress.of(number),
             keep_interrupted=lambda: True,
             checkpoint=entry.checkpoint,
         )
 
-    with ThreadPoolExecutor(train.jobs or cores()) as pool:
+    with ThreadPoolExecutor(jobs or cores()) as pool:
         futures = [pool.submit(work, number) for number in range(len(entries))]
         _follow(futures, progress, watcher)
     members = [
-        Member(entry.spec, entry.seed, model, future.result(), entry.begun)
+        Member(entry.spec, entry.train, model, future.result(), entry.begun)
         for entry, model, future in zip(entries, models, futures, strict=True)
         if not (progress.stopped and isinstance(future.exception(), KeyboardInterrupt))
     ]

@@ -15,33 +15,35 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnnlstm_cli.config import Spec
 from cnnlstm_cli.errors import CnnlstmError
-from cnnlstm_cli.network.entry import Entry
-from cnnlstm_cli.network.fit import fit, plan, settled
+from cnnlstm_cli.network.entry import Entry, Linear
+from cnnlstm_cli.network.fit import fit, forecaster, plan, settled
 from cnnlstm_cli.network.race import Member, averaged
-from cnnlstm_cli.planning import prepare
-from cnnlstm_cli.series.table import Table
-from cnnlstm_cli.spaces import applied
+from cnnlstm_cli.series.windows import Windows
 
 RUNGS = 3  # the last is the end of the training
 
 
 @dataclass(frozen=True)
 class Common:
-    """What all trials share; `judged` is how many validation windows there are."""
+    """What all trials share; `linear` is that of the linear model, None where it is not to be averaged with them."""
 
-    table: Table
+    windows: Windows
+    linear: Linear
     spec: Spec
-    judged: int
 
 
 @dataclass(frozen=True)
 class Climb:
-    """A trial's way up to a rung, 0 the first: from the checkpoint `kept`, or from the beginning."""
+    """A trial's way up to a rung, 0 the first: from the checkpoint `kept`, or from the beginning.
 
-    point: Mapping[str, Any]
+    own  its settings, as in `Spec.network`
+    """
+
+    own: Mapping[str, Mapping[str, Any]]
     rung: int
     kept: bytes | None = None
 
@@ -50,14 +52,16 @@ class Climb:
 class Reached:
     """Where it is then.
 
-    mae      mean absolute error on the validation windows, scaled: of the network averaged with the linear model
-    epochs   of the training so far
-    kept     its checkpoint
-    seconds  that took
-    failed   why it came to nothing; empty otherwise
+    mae       mean absolute error on the validation windows, scaled: of the network averaged with the linear model
+    forecast  of the network alone, of these windows, (m, H, C) scaled, at the end of its training
+    epochs    of the training so far
+    kept      its checkpoint
+    seconds   that took
+    failed    why it came to nothing; empty otherwise
     """
 
     mae: float = float("nan")
+    forecast: NDArray[np.float32] | None = None
     epochs: int = 0
     kept: bytes = b""
     seconds: float = 0.0
@@ -75,18 +79,16 @@ def climb(common: Common, way: Climb) -> Reached:
 
 
 def _climbed(common: Common, way: Climb, kept: Path, started: float) -> Reached:
-    task = prepare(common.table, applied(common.spec, way.point))
-    windows = task.fitting(task.windows)
-    if len(task.windows.validation) != common.judged:
-        return Reached(failed="it would be judged by other windows than the others")
-    train = settled(task.spec.train, len(windows.training))
+    windows, spec = common.windows, common.spec.with_own(way.own)
+    train = settled(spec.train, len(windows.training))
     if way.kept:
         kept.write_bytes(way.kept)
-    entry = Entry(task.spec.model.candidates(len(windows.training))[0], train.seed, checkpoint=kept)
-    model = entry.network(windows, task.judge.linear)
+    entry = Entry(spec.model.candidates(len(windows.training))[0], train, checkpoint=kept)
+    model = entry.network(windows, common.linear)
     ends = plan(len(windows.training), train).ends
     fitted = fit(model, windows, train, checkpoint=kept, until=ends[max(0, len(ends) - RUNGS + way.rung)])
-    linear = task.judge.linear if train.linear and entry.spec.output == "linear" else None
-    raced = averaged([Member(entry.spec, entry.seed, model, fitted)], windows, linear)
+    linear = common.linear if train.linear and entry.spec.output == "linear" else None
+    raced = averaged([Member(entry.spec, train, model, fitted)], windows, linear)
     mae = float(np.abs(raced.forecast - windows.came(windows.validation)).mean(dtype=np.float64))
-    return Reached(mae, len(fitted.history), kept.read_bytes(), time.perf_counter() - started)
+    forecast = forecaster(model, windows)() if way.rung == RUNGS - 1 else None
+    return Reached(mae, forecast, len(fitted.history), kept.read_bytes(), time.perf_counter() - started)

@@ -29,6 +29,10 @@ class Messages:
         if not self.quiet:
             _write(lines)
 
+    def insist(self, *lines: str) -> None:
+        """What is missing from the answer. Not silenced with --quiet."""
+        _write(lines)
+
     def detail(self, *lines: str) -> None:
         """What a user who asked for more wants to know: only with --verbose."""
         if self.verbose and not self.quiet:

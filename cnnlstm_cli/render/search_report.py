@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import RenderableType
@@ -12,7 +12,8 @@ from cnnlstm_cli.render.report import table
 
 Facts = Mapping[str, Any]
 
-COLUMNS = ("trial", "state", "mae", "epochs", "seconds", "plain")
+COLUMNS = ("trial", "state", "mae", "epochs", "seconds")
+MARKS = ("plain", "published")
 MOST = 10  # trials on a terminal
 LEAST = 0.02  # importance of a setting that is named
 
@@ -20,12 +21,12 @@ LEAST = 0.02  # importance of a setting that is named
 def search_rows(facts: Facts) -> Iterator[list[Any]]:
     """A header, then a row a trial."""
     keys = _keys(facts)
-    yield [*COLUMNS, *keys, "failed"]
+    yield [*COLUMNS, *MARKS, *keys, "failed"]
     for each in facts["trials"]:
-        told = ["" if each[name] is None else each[name] for name in COLUMNS[:-1]]
+        told = ["" if each[name] is None else each[name] for name in COLUMNS]
         yield [
             *told,
-            "plain" if each["plain"] else "",
+            *(mark if each[mark] else "" for mark in MARKS),
             *(each["settings"].get(key, "") for key in keys),
             each["failed"],
         ]
@@ -40,7 +41,8 @@ def search_report(facts: Facts) -> list[RenderableType]:
         other = [f"{key.partition('.')[2]} {_short(own[key])}" for key in own if plain.get(key) != own[key]]
         mae = "" if each["mae"] is None else f"{each['mae']:.4f}"
         words = "plain" if each["plain"] else ", ".join(other)
-        rows.append([str(each["trial"]), each["state"], mae, str(each["epochs"]), words])
+        state = "published" if each["published"] else each["state"]
+        rows.append([str(each["trial"]), state, mae, str(each["epochs"]), words])
     count = len(facts["trials"])
     left = [f"Shown: {MOST} of {count} trials; --json tells all."] if count > MOST else []
     shown = table(["trial", "state", "error", "epochs", "otherwise than plain"], rows)
@@ -59,9 +61,17 @@ def search_lines(search: Facts) -> Iterator[str]:
     if search["plain"]:
         gain = 100 * (1 - search["mae"] / search["plain"])
         yield f"best: trial {search['best']}, {gain:.1f} % less error than the best of the plain training's networks"
+    yield f"published: {_averaged(search['published'])}"
     if search["importance"]:
         told = ", ".join(f"{key} {100 * share:.0f} %" for key, share in search["importance"].items() if share >= LEAST)
         yield f"importance: {told}"
+
+
+def _averaged(trials: Sequence[int]) -> str:
+    """Which trials' networks are in the version."""
+    if not trials:
+        return "the linear model, which the validation rows prefer to every trial"
+    return f"trial {trials[0]}" if len(trials) == 1 else f"the average of trials {', '.join(map(str, trials))}"
 
 
 def _keys(facts: Facts) -> list[str]:

@@ -68,12 +68,20 @@ TOLD = {
         **dict.fromkeys(("trials", "complete", "stopped", "failed", "best"), int),
         "mae": NUMBER,
         "plain": (*NUMBER, type(None)),
+        "published": [int],
         "settings": dict,
         "importance": Many({"": NUMBER}),
     },
     "epochs": {"run": int, "best": int, "interrupted": bool},
     "members": [
-        {**dict.fromkeys(REGULARISED, NUMBER), "seen?": (int, type(None)), "seed": int, "mae": NUMBER, "kept": bool}
+        {
+            **dict.fromkeys(REGULARISED, NUMBER),
+            "seen?": (int, type(None)),
+            "own?": dict,
+            "seed": int,
+            "mae": NUMBER,
+            "kept": bool,
+        }
     ],
     "errors": str,
     "linear": bool,
@@ -122,7 +130,12 @@ class Record:
     def networks(self) -> list[tuple[Mapping[str, Any], ModelSpec]]:
         """Of each that is averaged what is told of it, and its specification; number k is in members/k.keras."""
         kept = [member for member in self.facts["members"] if member["kept"]]
-        own = [{**{name: member[name] for name in REGULARISED}, "seen": member.get("seen")} for member in kept]
+        own: list[dict[str, Any]] = [
+            {**{name: member[name] for name in REGULARISED}, "seen": member.get("seen")} for member in kept
+        ]
+        for member, each in zip(kept, own, strict=True):
+            told = [(*key.partition("."), value) for key, value in member.get("own", {}).items()]
+            each |= {name: value for part, _, name, value in told if part == "model"}
         return [(member, replace(self.spec.model, **each)) for member, each in zip(kept, own, strict=True)]
 
     def to_json(self) -> str:
@@ -181,6 +194,7 @@ class Record:
             raise DataError("model.calendar must be settled in it")
         if record.spec.data.lookback is None or record.spec.data.horizon is None:
             raise DataError("lookback and horizon must be in it")
+        record.networks()
         return record
 
 

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cnnlstm_cli.config import Spec
 from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.evaluation import ridge
 from cnnlstm_cli.network.build import average, build, linear_network, start_linear
 from cnnlstm_cli.network.checkpoint import Epoch
 from cnnlstm_cli.network.export import export
 from cnnlstm_cli.network.fit import fit
-from cnnlstm_cli.network.race import SEEDS_APART, Race, race, refit
+from cnnlstm_cli.network.race import Race, race, refit
 from cnnlstm_cli.series.windows import Windows
-from cnnlstm_cli.specs import LIGHT, REGULARISED, ModelSpec, TrainSpec
+from cnnlstm_cli.specs import LIGHT, REGULARISED, SEEDS_APART, ModelSpec, TrainSpec
 
 pytestmark = pytest.mark.slow
 
@@ -56,8 +57,9 @@ def run(
     seconds: float | None = None,
     **changes: Any,
 ) -> Race:
-    spec = replace(SPEC, **changes)
-    return race(spec, windows, train, ridge.fit(windows), follower or Follower(), seconds=seconds)
+    spec = Spec(model=replace(SPEC, **changes), train=train)
+    networks = spec.networks(len(windows.training), windows.lookback, windows.horizon)
+    return race(networks, windows, train, ridge.fit(windows), follower or Follower(), seconds=seconds)
 
 
 def came(windows: Windows) -> np.ndarray:
@@ -169,7 +171,7 @@ def test_what_training_does_not_make_better_is_left_as_it_began(random: np.rando
     (member,) = raced.trained
     assert member.fit.best == 0
     np.testing.assert_allclose(raced.forecast[:, :, 0], ridge.linear(windows, ridge.fit(windows)), atol=1e-4)
-    anew = refit(raced.trained, windows, TrainSpec(epochs=4), ridge.fit(windows), Follower())
+    anew = refit(raced.trained, windows, None, ridge.fit(windows), Follower())
     assert anew is not None
     np.testing.assert_allclose(anew[0].model(lookbacks(windows)), raced.forecast, atol=1e-4)
 
@@ -178,7 +180,7 @@ def test_refitting_is_a_training_on_all_windows_up_to_the_best_epoch(waves: Wind
     train = replace(TWO, epochs=4)
     raced = run(waves, replace(train, linear=False), start="zero")
     everything = replace(waves, training=np.arange(872), validation=np.arange(0))
-    anew = refit(raced.trained, everything, train, None, Follower())
+    anew = refit(raced.trained, everything, None, None, Follower())
     assert anew is not None
     for old, new in zip(raced.trained, anew, strict=True):
         model = build(old.spec, 23, 5, 1, seed=old.seed)
@@ -227,7 +229,7 @@ def test_an_interrupted_refitting_is_none(waves: Windows) -> None:
     raced = run(waves, replace(TWO, epochs=1))
     long = [replace(member, fit=replace(member.fit, best=100_000)) for member in raced.trained]
     everything = replace(waves, validation=np.arange(0))
-    assert refit(long, everything, LONG, None, Follower(keep=True, press_after=1)) is None
+    assert refit(long, everything, None, None, Follower(keep=True, press_after=1)) is None
 
 
 def test_a_time_limit_ends_a_race_with_what_it_has(waves: Windows) -> None:
