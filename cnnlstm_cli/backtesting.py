@@ -187,6 +187,8 @@ def _published(data: Data, run: Run, start: str | int | None, stride: int, stric
     past = table.until(known)
     part = _Part(table, known, past, table.lengths, run.fitted(past), run.record.spec.data.season)
     trial = part.trial(run, stride)
+    if trial is None:
+        raise _nothing(table, run)
     notes = _left_out(trial, part, stride)
     if not run.unseen(table)[trial.origins + 1].all():
         notes.append(
@@ -227,12 +229,17 @@ def _refitted(
     trials = []
     with kept_in(work, task) as folder:
         runs = runs_of(shared, pieces, [RunDirectory(folder / f"fold-{k + 1}") for k in range(folds)], cluster, watcher)
-        for (first, end), run in zip(pieces, runs, strict=True):
+        for k, ((first, end), run) in enumerate(zip(pieces, runs, strict=True), start=1):
             past = table.until(first)
             seasons = run.record.spec.data.season
             part = _Part(table, known, past, end + run.record.horizon - 1, run.fitted(past), seasons)
-            trials.append(part.trial(run, stride))
-            notes += _left_out(trials[-1], part, stride)
+            if trial := part.trial(run, stride):
+                trials.append(trial)
+                notes += _left_out(trial, part, stride)
+            else:
+                notes.append(f"fold {k} of {folds} is left out: every origin in it has a hole in its window")
+    if not trials:
+        raise _nothing(table, run)
     return _gathered(table, trials, settled.data.settled_lookback, notes)
 
 
@@ -283,15 +290,11 @@ class _Part:
         starts = training_starts(self.past, parts, lookback, horizon)
         return lay(self.past, self.fitted, starts, starts[:0], lookback, horizon)
 
-    def trial(self, run: Run, stride: int) -> _Trial:
-        """Everything forecast. Raises DataError when there is no window to judge."""
+    def trial(self, run: Run, stride: int) -> _Trial | None:
+        """Everything forecast; None when there is no window to judge."""
         windows = self.windows(run, stride)
         if not len(windows.validation):
-            needed = run.record.lookback + run.record.horizon
-            raise DataError(
-                f"{self.table.name}: no origin to forecast from: none has {run.record.lookback} rows without a hole "
-                f"before it and {run.record.horizon} after. Give at least {needed} rows, or another --from."
-            )
+            return None
         known = self.known_windows(run)
         judge = Judge.of(self.table, self.past, self.fitted, windows, self.seasons, known)
         scaled = run.judged(windows)
@@ -303,6 +306,14 @@ class _Part:
             ends[naive] = naive_ends(learnt, judge, forecasts[naive], run.levels())
         origins = windows.validation % len(self.table.values) + windows.lookback - 1
         return _Trial(origins, judge.came, forecasts, ends)
+
+
+def _nothing(table: Table, run: Run) -> DataError:
+    lookback, horizon = run.record.lookback, run.record.horizon
+    return DataError(
+        f"{table.name}: no origin to forecast from: none has {lookback} rows without a hole before it and {horizon} "
+        f"after. Give at least {lookback + horizon} rows, or another --from."
+    )
 
 
 def _left_out(trial: _Trial, part: _Part, stride: int) -> list[str]:

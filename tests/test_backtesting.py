@@ -324,3 +324,17 @@ def test_forecasts_are_held_within_limits(tmp_path):
     for place, made in enumerate(at.values()):
         np.testing.assert_allclose(made, limited.forecasts["model"][place], atol=2e-6)
     assert np.array_equal(limited.forecasts["linear"], free.forecasts["linear"])
+
+
+def test_folds_that_lie_in_the_shadow_of_a_hole_are_left_out_and_told() -> None:
+    hours = pd.date_range("2024-01-01", periods=700, freq="h")
+    values = np.sin(np.arange(700) * np.pi / 12) + np.random.default_rng(0).normal(0, 0.1, 700)
+    frame = pd.DataFrame({"time": hours, "y": values}).drop(range(570, 590))  # too long to be filled
+    options: dict[str, Any] = {"horizon": 12, "lookback": 48, "settings": QUICK}
+    done = c.backtest(frame, start=560, folds=4, **options)
+    assert done.folds == 2
+    for fold in (1, 2):
+        assert f"fold {fold} of 4 is left out: every origin in it has a hole in its window" in done.notes
+    assert done.table.times[done.origins].min() == np.datetime64(hours[589 + 48])
+    with pytest.raises(DataError, match="none has 48 rows without a hole before it and 12 after"):
+        c.backtest(frame[:600], start=560, folds=2, **options)
