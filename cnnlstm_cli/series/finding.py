@@ -25,10 +25,11 @@ PARTS = (
     HOURS,
     ("minute", "min", "minutes", "mi"),
 )
+QUARTERS = ("quarter", "qtr", "q")
 TIMES = ("time", "timestamp", "datetime", "date", "ts", "ds", "epoch", "unix", "unixtime", "dt", "stamp", "when", "at")
 STEPS = ("step", "t", "index", "idx", "instant", "period", "n", "row", "obs", "tick", "no", "nr", "")
 # What names a time that is written in a way we do not know.
-TIMELIKE = (*TIMES, "month", "week", "quarter", "day", "period", "year", "q", "datum", "zeit", "fecha", "hour", "clock")
+TIMELIKE = (*TIMES, *QUARTERS, "month", "week", "day", "period", "year", "datum", "zeit", "fecha", "hour", "clock")
 MINUTES = PARTS[4]
 INDEX = re.compile(r"(?:Unnamed: \d+)?")  # what pandas calls a data frame's index in a file, and once it has read that
 
@@ -175,19 +176,21 @@ def _with_clock(sheet: Sheet, date: str, formats: list[StampFormat], clock: str 
 
 
 def _parts(sheet: Sheet, positional: bool = False) -> TimeColumn | None:
-    """Year, month, day, hour and minute columns, by their names (or in this order)."""
+    """Year, month, day, hour and minute columns, by their names (or in this order); or year and quarter."""
     if positional:
         names: list[str] = sheet.columns
     else:
         by_name = {_plain(name): name for name in reversed(sheet.columns)}
         found = [next((by_name[alias] for alias in aliases if alias in by_name), None) for aliases in PARTS]
         names = [name for name in found[: found.index(None) if None in found else None] if name is not None]
+        names += [by_name[alias] for alias in QUARTERS if alias in by_name][:1] if len(names) == 1 else []
     if not names or any(_numbers(sheet, name) is None for name in names):
         return None
     years = _numbers(sheet, names[0])
     if years is None or not years.between(1000, 3000).all() or (len(names) == 1 and not _year(sheet, names[0])):
         return None
-    return TimeColumn("parts", tuple(names))
+    quarters = len(names) == 2 and _plain(names[1]) in QUARTERS
+    return TimeColumn("year+quarter" if quarters else "parts", tuple(names))
 
 
 def _year(sheet: Sheet, name: str) -> TimeColumn | None:

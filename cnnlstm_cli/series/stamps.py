@@ -1,7 +1,7 @@
 """Time stamps as text: which strptime pattern a column follows, text -> datetime64, and back in the same writing.
 
-A pattern has strptime's directives; the other fields of a format say how they are written, so that what is written
-looks like what was read.
+A pattern has strptime's directives, and %q for a quarter as pandas' periods have; the other fields of a format say how
+they are written, so that what is written looks like what was read.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ DIRECTIVES: dict[str, Callable[[datetime], str]] = {
     "%B": lambda t: MONTHS[t.month - 1],
     "%b": lambda t: MONTHS[t.month - 1][:3],
     "%a": lambda t: ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[t.weekday()],
+    "%q": lambda t: f"{(t.month + 2) // 3}",
+    "%G": lambda t: f"{t.isocalendar().year:04d}",
+    "%V": lambda t: f"{t.isocalendar().week:02d}",
     "%M": lambda t: f"{t.minute:02d}",
     "%S": lambda t: f"{t.second:02d}",
     "%p": lambda t: "AM" if t.hour < 12 else "PM",
@@ -60,11 +63,19 @@ DATES = (  # (what it looks like, patterns it may follow; {0} is the separator)
     (r"\d{1,2}([-/])\d{4}", ("%m{0}%Y",)),
     (r"\d{1,2}([-/. ])[A-Za-z]{3}\1\d{4}", ("%d{0}%b{0}%Y",)),
     (r"\d{1,2}([-/. ])[A-Za-z]{3}\1\d{2}", ("%d{0}%b{0}%y",)),
+    (r"[A-Za-z]{3}([-/. ])\d{1,2}\1\d{4}", ("%b{0}%d{0}%Y",)),
     (r"[A-Za-z]{3}([-/. ])\d{4}", ("%b{0}%Y",)),
     (r"[A-Za-z]{3}([-/. ])\d{2}", ("%b{0}%y",)),
     (r"[A-Za-z]{3}( )\d{1,2}, \d{4}", ("%b %d, %Y",)),
     (r"[A-Za-z]{4,9}( )\d{1,2}, \d{4}", ("%B %d, %Y",)),
+    (r"\d{1,2}([-/. ])[A-Za-z]{4,9}\1\d{4}", ("%d{0}%B{0}%Y",)),
     (r"[A-Za-z]{4,9}( )\d{4}", ("%B %Y",)),
+    (r"\d{4}([-/. ])[A-Za-z]{3}", ("%Y{0}%b",)),
+    (r"\d{4}([-/. ])[A-Za-z]{4,9}", ("%Y{0}%B",)),
+    (r"\d{4}([-/. ]?[Mm])\d{2}", ("%Y{0}%m",)),
+    (r"\d{4}([-/. ]?[Qq])\d", ("%Y{0}%q",)),
+    (r"Q\d([-/. ]?)\d{4}", ("Q%q{0}%Y",)),
+    (r"\d{4}([-/. ]?[Ww])\d{2}", ("%G{0}%V",)),
     (r"(?:1[89]|2[01])\d{6}()", ("%Y%m%d",)),
     (r"(?:1[89]|2[01])\d{4}()", ("%Y%m",)),
     (r"(?:1[89]|2[01])\d{8}()", ("%Y%m%d%H",)),
@@ -78,6 +89,7 @@ TIMES = (
     (r"\d{1,2}:\d{2} [APap][Mm]", "%I:%M %p"),
     (r"\d{1,2}:\d{2}:\d{2} [APap][Mm]", "%I:%M:%S %p"),
 )
+FIRST_MONTH = {"1": "01", "2": "04", "3": "07", "4": "10"}  # of a quarter
 CASES: dict[Case, Callable[[str], str]] = {"": str, "upper": str.upper, "lower": str.lower}
 BEYOND = r":6[1-9](?!\d)"  # seconds that no minute has
 FITTING = 0.9
@@ -119,6 +131,7 @@ class StampFormat:
         return bool(self._parse(text, self.pattern).notna().sum() == text.notna().sum())
 
     def _parse(self, text: pd.Series, form: str) -> pd.Series:
+        text, form = _spelt_out(text, form)
         stamps = pd.to_datetime(text, format=form, errors="coerce", utc="%z" in self.pattern)
         if stamps.dt.tz is not None:
             stamps = stamps.dt.tz_localize(None)
@@ -154,6 +167,17 @@ class StampFormat:
         return re.sub(r"%[A-Za-z]", cell, self.pattern)
 
 
+def _spelt_out(text: pd.Series, form: str) -> tuple[pd.Series, str]:
+    """What strptime has no directive for: a quarter by its first month, a week by its Monday."""
+    if "%V" in form:
+        return text.astype("string") + " 1", f"{form} %u"
+    if "%q" not in form:
+        return text, form
+    before, after = (re.sub("%[A-Za-z]", ".+", re.escape(part)) for part in form.split("%q", 1))
+    parts = text.astype("string").str.extract(rf"^({before})([1-4])({after})$")
+    return parts[0] + parts[1].map(FIRST_MONTH) + parts[2], form.replace("%q", "%m")
+
+
 def _has_offset(text: pd.Series) -> pd.Series:
     return text.astype("string").str.contains(rf":\d\d(?:\.\d+)?(?:{OFFSET})$", regex=True).fillna(False).astype(bool)
 
@@ -167,7 +191,8 @@ def _offset(text: str) -> timedelta:
 
 
 def require_pattern(pattern: str) -> None:
-    """Raises UsageError for a pattern without a directive, or with one that could not be written back."""
+    """Raises UsageError for a pattern without a directive, or with one that could not be written back, or with several
+    that do not go together."""
     known = {*DIRECTIVES, *PADDED, "%f", "%z"}
     unknown = [directive for directive in re.findall(r"%.", pattern) if directive not in known]
     if unknown or "%" not in pattern:
@@ -175,6 +200,10 @@ def require_pattern(pattern: str) -> None:
             f"--time-format {pattern}: {f'{unknown[0]} is not supported' if unknown else 'it has no directive'}. "
             f"Known: {' '.join(sorted(known))}, for example %d/%m/%Y %H:%M."
         )
+    try:
+        StampFormat(pattern).parse(pd.Series(["1"]))
+    except (ValueError, re.error) as error:
+        raise UsageError(f"--time-format {pattern}: {error}. For example %d/%m/%Y %H:%M.") from error
 
 
 def named_format(pattern: str, text: pd.Series) -> StampFormat:

@@ -16,7 +16,17 @@ from cnnlstm_cli.series.stamps import StampFormat
 from cnnlstm_cli.series.zone import offset_of, to_utc, to_wall, unskipped
 
 Kind = Literal[
-    "stamp", "date+hour", "date+time", "parts", "epoch s", "epoch ms", "epoch us", "epoch ns", "integer", "row"
+    "stamp",
+    "date+hour",
+    "date+time",
+    "parts",
+    "year+quarter",
+    "epoch s",
+    "epoch ms",
+    "epoch us",
+    "epoch ns",
+    "integer",
+    "row",
 ]
 
 # How many of a unit make a second. Epochs from 1973 to 2286 are told apart by their size.
@@ -141,6 +151,8 @@ class TimeColumn:
     def _parse_parts(self, sheet: Sheet, numbers: list[pd.Series]) -> pd.Series:
         names = ("year", "month", "day", "hour", "minute")
         parts = dict(zip(names, numbers, strict=False))
+        if self.kind == "year+quarter":
+            parts["month"] = 3 * parts["month"] - 2
         for missing in names[len(numbers) : 3]:
             parts[missing] = pd.Series(1.0, index=numbers[0].index)
         stamps = pd.to_datetime(pd.DataFrame(parts), errors="coerce").astype("datetime64[us]")
@@ -180,7 +192,8 @@ class TimeColumn:
                 cells[self.names[1]] = list(pd.DatetimeIndex(stamps).strftime("%H:%M:%S"))
             return cells
         index = pd.DatetimeIndex(stamps)
-        parts = (index.year, index.month, index.day, index.hour, index.minute)
+        second = index.quarter if self.kind == "year+quarter" else index.month
+        parts = (index.year, second, index.day, index.hour, index.minute)
         return {name: [str(cell) for cell in part] for name, part in zip(self.names, parts, strict=False)}
 
     def _written(self, form: StampFormat, stamps: NDArray[np.datetime64]) -> list[str]:

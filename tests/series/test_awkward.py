@@ -108,9 +108,9 @@ def test_read_rightly(write, content, step, following, mended):
 MIXED = [t.strftime("%d/%m/%Y" if k < 60 else "%m/%d/%Y") for k, t in enumerate(DAYS)]
 REFUSED = {
     "day first, then month first": (cells(MIXED), "'time' looks like the time"),
-    "quarters": (
-        cells([f"{2000 + k // 4}Q{k % 4 + 1}" for k in range(60)], "quarter,y"),
-        "like '2000Q1', follow no one way",
+    "fortnights": (
+        cells([f"{2000 + k // 26}F{k % 26 + 1}" for k in range(60)], "period,y"),
+        "like '2000F1', follow no one way",
     ),
     "a time in letters": (table(HOURS, "%A %H %d %B", "time,y"), "looks like the time"),
     "a delimiter on some lines": (

@@ -16,6 +16,8 @@ from cnnlstm_cli.series.stamps import StampFormat, named_format
 
 HOURS = pd.date_range("2024-02-27 20:00", periods=60, freq="h")
 DAYS = pd.date_range("2023-12-25", periods=60, freq="D")
+WEEKS = pd.date_range("2019-12-09", periods=60, freq="W-MON")
+QUARTERS = pd.date_range("1998-07-01", periods=30, freq="QS")
 MONTHS = pd.date_range("2019-11-01", periods=30, freq="MS")
 
 
@@ -66,6 +68,18 @@ def unpadded(times: pd.DatetimeIndex, form: str) -> list[str]:
         pytest.param(written(MONTHS, "%Y-%m"), MONTHS, id="months"),
         pytest.param(written(MONTHS, "%b %Y"), MONTHS, id="months by name"),
         pytest.param(written(MONTHS, "%m/%Y"), MONTHS, id="months with slash"),
+        pytest.param(written(MONTHS, "%Y %b"), MONTHS, id="year first, months by name"),
+        pytest.param(written(MONTHS, "%Y-%B"), MONTHS, id="year first, months by whole name"),
+        pytest.param(written(MONTHS, "%YM%m"), MONTHS, id="months as Eurostat writes them"),
+        pytest.param(written(DAYS, "%d %B %Y"), DAYS, id="day, month by whole name"),
+        pytest.param([f"{t:%b}-{t.day}-{t:%Y}" for t in DAYS], DAYS, id="month by name first, days without zeros"),
+        pytest.param(list(QUARTERS.to_period("Q").strftime("%Y Q%q")), QUARTERS, id="quarters"),
+        pytest.param(list(QUARTERS.to_period("Q").strftime("%YQ%q")), QUARTERS, id="quarters without a blank"),
+        pytest.param(list(QUARTERS.to_period("Q").strftime("%Yq%q")), QUARTERS, id="quarters, small letter"),
+        pytest.param(list(QUARTERS.to_period("Q").strftime("%Y-Q%q")), QUARTERS, id="quarters with a dash"),
+        pytest.param(list(QUARTERS.to_period("Q").strftime("Q%q/%Y")), QUARTERS, id="quarters first"),
+        pytest.param(written(WEEKS, "%G-W%V"), WEEKS, id="weeks of ISO 8601"),
+        pytest.param(written(WEEKS, "%GW%V"), WEEKS, id="weeks without a dash"),
         pytest.param(written(MONTHS, "%d/%m/%Y"), MONTHS, id="first of months, day first by evenness"),
         pytest.param([str(int(t.timestamp())) for t in HOURS], HOURS, id="epoch seconds"),
         pytest.param([str(int(t.timestamp() * 1000)) for t in HOURS], HOURS, id="epoch milliseconds"),
@@ -105,6 +119,31 @@ def test_parts_by_their_names(write):
     assert found.names == ("Year", "Month", "Day", "Hour")
     assert (found.parse(sheet).to_numpy() == HOURS.to_numpy()).all()
     assert found.write(HOURS.to_numpy())["Day"] == [str(t.day) for t in HOURS]
+
+
+def test_a_year_and_a_quarter(write):
+    lines = [f"{t.year},{t.quarter},7" for t in QUARTERS]
+    sheet = sheet_of(write("year,quarter,y\n" + "\n".join(lines)))
+    found = find_time(sheet)
+    assert found == find_time(sheet, ["year", "quarter"])
+    assert (found.parse(sheet).to_numpy() == QUARTERS.to_numpy()).all()
+    assert found.write(QUARTERS.to_numpy())["quarter"] == [str(t.quarter) for t in QUARTERS]
+
+
+def test_there_is_no_fifth_quarter(write):
+    sheet = sheet_of(write("year,quarter,y\n1998,4,7\n1999,5,7\n2000,1,7"))
+    with pytest.raises(DataError, match="line 3, column 'year'"):
+        find_time(sheet).parse(sheet)
+    sheet = sheet_of(write(column("when", [*QUARTERS.to_period("Q").astype(str), "2006Q5"])))
+    with pytest.raises(DataError, match="line 32, column 'when': '2006Q5' does not follow %YQ%q"):
+        find_time(sheet).parse(sheet)
+
+
+def test_the_user_can_say_how_quarters_are_written(write):
+    cells = [f"{t.quarter}/{t.year}" for t in QUARTERS]
+    found = find_time(sheet := sheet_of(write(column("when", cells))), ["when"], "%q/%Y")
+    assert (found.parse(sheet).to_numpy() == QUARTERS.to_numpy()).all()
+    assert found.write(QUARTERS.to_numpy())["when"] == cells
 
 
 def test_years_alone(write):
@@ -155,6 +194,12 @@ def test_the_user_can_say_the_format(write):
 def test_a_format_that_can_not_be_written_back_is_refused():
     with pytest.raises(UsageError, match="%j is not supported"):
         named_format("%Y-%j", pd.Series(["2024-001"]))
+
+
+@pytest.mark.parametrize("pattern", ["%Y %Y", "%q %q", "%YQ%q %m", "%Y-W%V", "%V", "%G"])
+def test_directives_that_do_not_go_together_are_refused(pattern):
+    with pytest.raises(UsageError, match=f"--time-format {pattern}: "):
+        named_format(pattern, pd.Series(["2024 2024"]))
 
 
 def test_a_stray_cell_is_told_with_its_place(write):
