@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from cnnlstm_cli import bands
 from cnnlstm_cli.errors import DataError, needing
 from cnnlstm_cli.evaluation import ridge
+from cnnlstm_cli.evaluation.baselines import averaged
 from cnnlstm_cli.evaluation.conformal import FEW, Intervals, difficulty_of
 from cnnlstm_cli.evaluation.drift import spans_of
 from cnnlstm_cli.evaluation.each_series import behind
@@ -113,8 +114,8 @@ class Candidate:
 
     @property
     def weights(self) -> list[float]:
-        """In the average: of the networks that are kept, then of the linear model, if it is."""
-        return [weight for weight in (*self.raced.weights, self.raced.linear) if weight]
+        """In the average: of the networks that are kept, then of the simpler forecasts."""
+        return [weight for weight in (*self.raced.weights, *self.raced.simple.values()) if weight]
 
     @cached_property
     def facts(self) -> dict[str, Any]:
@@ -135,7 +136,7 @@ class Candidate:
             **({"series": self._series()} if table.schema.id else {}),
             "epochs": {"run": len(best.history), "best": best.best, "interrupted": raced.interrupted},
             "members": raced.told,
-            "linear": raced.linear > 0,
+            "simple": list(raced.simple),
             "weights": self.weights,
             "rows": {"read": table.read, "used": len(table.values), "training": training, "validation": validation},
             "windows": {"training": len(task.windows.training), "validation": len(task.windows.validation)},
@@ -266,6 +267,7 @@ def compete(
             train,
             task.judge.linear,
             watcher,
+            simple=task.simple(task.judge.linear),
             begun=files,
             checkpoints=checkpoints,
             seconds=left,
@@ -285,10 +287,11 @@ def write(candidate: Candidate, folder: Path, watcher: Watcher, facts: Mapping[s
 
     quantiles = _quantiles(candidate, folder, watcher)
     members, linear, refitted = _final(candidate, watcher, cut=quantiles is None)
-    models = [member.model for member in members]
-    if candidate.raced.linear and linear is not None:
-        models.append(linear_network(linear, candidate.task.columns))
-    network = average(models, candidate.weights)
+    models, shares = [member.model for member in members], [share for share in candidate.raced.weights if share]
+    if simple := candidate.raced.simple:
+        models.append(linear_network(averaged(candidate.task.simple(linear), simple), candidate.task.columns))
+        shares.append(sum(simple.values()))
+    network = average(models, shares)
     with writing_to(folder.parent.parent):
         (folder / "members").mkdir()
         for number, member in enumerate(members):

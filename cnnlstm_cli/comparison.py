@@ -99,7 +99,7 @@ def _described(record: Record) -> Facts:
         "validation windows": facts["windows"]["validation"],
         "mended": [f"{count:,} {what}" for what, count in facts["mended"].items()],
         "networks": sum(member["kept"] for member in facts["members"]),
-        "linear model": facts["linear"],
+        "averaged with": facts["simple"],
         "parameters": facts["parameters"],
         "trained anew on all rows": facts["refitted"],
         "warm start": facts.get("warm_start"),

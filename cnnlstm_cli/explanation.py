@@ -76,7 +76,7 @@ class Explanation:
             "lookback": record.lookback,
             "horizon": record.horizon,
             "windows": self.windows,
-            "linear": record.facts["linear"],
+            "simple": record.facts["simple"],
             "members": [_member_facts(member, record.lookback) for member in self.members],
             "occlusion": {
                 "segments": hidden.segments.tolist(),

@@ -10,8 +10,9 @@ import numpy as np
 
 from cnnlstm_cli.config import Spec
 from cnnlstm_cli.errors import UsageError
+from cnnlstm_cli.evaluation.baselines import of_lookback
 from cnnlstm_cli.evaluation.judge import Judge
-from cnnlstm_cli.evaluation.scores import Scores
+from cnnlstm_cli.evaluation.scores import Numbers, Scores
 from cnnlstm_cli.series.calendar import Calendar, suggested
 from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.season import default_horizon, find_seasons
@@ -22,6 +23,7 @@ from cnnlstm_cli.series.windows import (
     count_windows,
     default_kernel,
     default_lookback,
+    feasible_horizon,
     joined,
     lay,
     make_windows,
@@ -58,6 +60,15 @@ class Task:
         """Windows of this task as the network takes them: its columns side by side where it sees them jointly."""
         return joined(windows, self.columns) if self.columns > 1 else windows
 
+    def simple(self, weights: Numbers | None) -> dict[str, Numbers]:
+        """The forecasts that are averaged with the networks, as linear models (L, H) of the lookback: see `baselines`.
+
+        weights  of the fitted one; None where there is none
+        """
+        if not self.spec.train.linear or self.spec.model.output != "linear":
+            return {}
+        return of_lookback(self.windows.lookback, self.windows.horizon, self.spec.data.season or (), weights)
+
     def everything(self) -> Windows:
         """All windows for training, none for validation: what the network is trained anew on."""
         parts = Split.nothing_held(self.table.lengths)
@@ -80,7 +91,8 @@ def settle(table: Table, spec: Spec) -> tuple[Spec, Split]:
     _require_none_below(table, spec.data.lower)
     _require_quantiles(spec, len(schema.targets))
     season = spec.data.season or find_seasons(table)
-    horizon = spec.data.horizon or default_horizon(schema.frequency, season)
+    usual = default_horizon(schema.frequency, season)
+    horizon = spec.data.horizon or feasible_horizon(table.lengths, usual, spec.data.lookback, spec.data.validation)
     parts = split(table.lengths, horizon, spec.data.validation)
     long = [length for length in season if length > parts.training.max()]
     if long and spec.data.season:

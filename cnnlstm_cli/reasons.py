@@ -10,7 +10,7 @@ import numpy as np
 from cnnlstm_cli.config import Spec
 from cnnlstm_cli.evaluation.scores import Scores, best_baseline
 from cnnlstm_cli.series.frequency import Frequency
-from cnnlstm_cli.series.season import STRONG_ENOUGH
+from cnnlstm_cli.series.season import STRONG_ENOUGH, default_horizon
 from cnnlstm_cli.series.table import Schema
 from cnnlstm_cli.series.windows import (
     ENOUGH,
@@ -72,6 +72,8 @@ def _season(frequency: Frequency, seasons: tuple[int, ...]) -> str:
 
 def _horizon(frequency: Frequency, settled: Spec) -> str:
     horizon, seasons = settled.data.settled_horizon, settled.data.season
+    if horizon < (usual := default_horizon(frequency, seasons)):
+        return f"all that so few rows allow; usual are {usual}"
     if horizon == frequency.usual_horizon():
         return f"usual for rows that come {frequency}"
     return "one season" if horizon in seasons[:1] else "neither the step nor a season suggests another"

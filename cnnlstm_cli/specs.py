@@ -338,10 +338,8 @@ class TrainSpec:
         "cycles, or epochs at a constant rate, without a better one till it stops; default: 2 or 1",
         low=1,
     )
-    members: int = option(
-        2, "networks trained, and averaged but for those the validation rows speak against", low=1, high=64
-    )
-    linear: bool = option(True, "average with the linear model, unless the validation rows speak against it")
+    members: int = option(2, "networks trained, and averaged by their errors on the validation rows", low=1, high=64)
+    linear: bool = option(True, "average with simpler forecasts, by their errors on the validation rows")
     refit: bool = option(True, "train anew on all rows, for as many epochs as the validation rows chose")
     jobs: int | None = option(None, "networks trained at a time, a core each; default: as many as cores", low=1)
     time_limit: float | None = option(None, "seconds after which training stops with what it has", low=1, unset="none")

@@ -194,7 +194,8 @@ class _Search:
         if note:
             watcher.note(note)
         networks = usual.model.candidates(len(windows.training), usual.data.settled_lookback, windows.horizon)
-        return cls(study, Common(windows, task.judge.linear, spec), plain(space, usual, networks), watcher)
+        linear = task.judge.linear
+        return cls(study, Common(windows, linear, task.simple(linear), spec), plain(space, usual, networks), watcher)
 
     def carry_out(self, there: Workers) -> None:
         """Round after round, until all trials are done or there is only time left to train the best."""

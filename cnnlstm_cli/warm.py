@@ -45,7 +45,7 @@ def begin(table: Table, asked: Mapping[str, Any], spec: Spec, current: Run | Non
     files = current.folder / "members"
     networks = [(own, files / f"{number}.keras") for number, (_, own) in enumerate(record.networks())]
     if not networks:
-        return f"version {current.folder.name} holds no network, but the linear model alone"
+        return f"version {current.folder.name} holds no network, but simpler forecasts alone"
     if spec.train.intervals == "quantile" and not (
         record.facts["quantiles"]["network"] and current.levels() == tuple(sorted(set(spec.train.levels)))
     ):
@@ -54,7 +54,7 @@ def begin(table: Table, asked: Mapping[str, Any], spec: Spec, current: Run | Non
     if not held.any():
         return f"fewer than {record.horizon} rows (a horizon) have come since version {current.folder.name}"
     data = replace(record.spec.data, validation=spec.data.validation, strict=spec.data.strict)
-    train = replace(spec.train, linear=spec.train.linear and bool(record.facts["linear"]), members=len(networks))
+    train = replace(spec.train, linear=spec.train.linear and bool(record.facts["simple"]), members=len(networks))
     task = lay_windows(table, Spec(data, record.spec.model, train), Split(table.lengths, held), record.outer)
     return Warm(task, Begun(current, networks))
 

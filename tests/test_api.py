@@ -178,7 +178,7 @@ def test_where_no_network_does_better_the_linear_model_alone_is_the_run(tmp_path
     settings = {"train": {"epochs": 1, "members": 1}, "model": {"start": "zero"}}
     run = c.train(frame, tmp_path / "run", lookback=62, horizon=7, settings=settings)
     facts = run.record.facts
-    assert facts["linear"]
+    assert facts["simple"] == ["linear"]
     assert [member["kept"] for member in facts["members"]] == [False]
     assert run.record.spec.model.calendar != "none"
     assert facts["validation"]["model"] == pytest.approx(facts["validation"]["linear"], abs=1e-4)

@@ -29,6 +29,7 @@ def test_style_and_types(arguments):
 def test_the_readme_shows_the_help_as_it_is():
     text = (ROOT / "README.md").read_text()
     assert readme.with_help(text) == text, "run: just docs"
+    assert "Usage: cnnlstm" not in re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
     commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     assert set(re.findall(r"^<!-- help (\S+) -->$", text, re.MULTILINE)) == commands
 

@@ -84,6 +84,7 @@ def told(data: pd.DataFrame, set_: Any = None, **options: Any) -> tuple[Any, dic
             {"season": 60},
             {"lookback": "a third of the 160 rows trained on, as there is no season that fits in twice"},
         ),
+        (frame(36, "MS"), {}, {"horizon": "all that so few rows allow; usual are 12"}),
         (frame(400), {"lookback": 50}, {"lookback": "as asked for"}),
         (frame(144, "MS"), {}, {"validation": "a fifth, the newest"}),
         (frame(2000, "h"), {}, {"validation": "a fifth, in 8 blocks over all but the oldest third"}),

@@ -31,7 +31,7 @@ OPTIONS: dict[str, Any] = {"settings": SMALL, "horizon": STEPS, "lookback": 48}
 def waves(rows: int = ROWS, **columns: float) -> pd.DataFrame:
     """Hourly columns, each a day's swell of that size around 50."""
     hours = np.arange(rows)
-    noise = np.random.default_rng(1).normal(0, 0.05, rows)
+    noise = np.random.default_rng(2).normal(0, 0.05, rows)
     times = pd.date_range("2024-01-01", periods=rows, freq="h")
     swell = {name: 50 + size * (np.sin(hours * np.pi / 12) + noise) for name, size in columns.items()}
     return pd.DataFrame({"time": times, **swell})

@@ -112,7 +112,7 @@ def search(folder: Path, most: int, deadline: float = float("inf")) -> _Search:
     watcher = SimpleNamespace(note=lambda _: None, stands=lambda _: None)
     points = [{"train.learning_rate": 0.003, "model.layers": 1}]
     spec = Spec(DataSpec(lookback=28), train=TrainSpec(seed=8))
-    return _Search(study, Common(WINDOWS, None, spec), points, watcher, deadline, most)
+    return _Search(study, Common(WINDOWS, None, {}, spec), points, watcher, deadline, most)
 
 
 def test_half_of_a_round_goes_on_and_the_plain_training_is_compared_to_its_end(tmp_path):

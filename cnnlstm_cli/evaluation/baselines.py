@@ -6,7 +6,7 @@ before the target alone, and none of them at another series: `first` (m,) is the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
@@ -17,18 +17,45 @@ from cnnlstm_cli.evaluation.ridge import linear
 from cnnlstm_cli.series.windows import Windows
 
 Scaled: TypeAlias = NDArray[np.float32]
+Numbers: TypeAlias = NDArray[np.float64]
+LINE = "drift of the lookback"
 
 
 def baselines(
-    windows: Windows, first: NDArray[np.int64], seasons: Sequence[int], weights: NDArray[np.float64] | None
+    windows: Windows, first: NDArray[np.int64], seasons: Sequence[int], weights: Numbers | None
 ) -> dict[str, Callable[[], Scaled]]:
     """Name -> a call that makes the forecast; the linear model's where there are `weights` (L, H) of one."""
     made: dict[str, Callable[[], Scaled]] = {naive_name(()): partial(seasonal_naive, windows, 1, first)}
     made |= {naive_name([season]): partial(seasonal_naive, windows, season, first) for season in seasons}
     made["drift"] = partial(drift, windows, first)
     if weights is not None:
-        made["linear"] = partial(linear, windows, weights)
+        made["linear"] = lambda: linear(windows, weights)[:, :, 0]
     return made
+
+
+def of_lookback(lookback: int, horizon: int, seasons: Sequence[int], weights: Numbers | None) -> dict[str, Numbers]:
+    """Name -> weights (L, H): the baselines that a lookback is enough for, as linear models of it, on its own scale.
+
+    The drift among them is the straight line through the lookback's first and last row.
+    """
+    steps = np.arange(horizon)
+    made: dict[str, Numbers] = {}
+    for season in (1, *(season for season in seasons if season <= lookback)):
+        repeated = np.zeros((lookback, horizon))
+        repeated[lookback - season + steps % season, steps] = 1.0
+        made[naive_name([season] if season > 1 else ())] = repeated
+    if lookback > 1:
+        line = np.zeros((lookback, horizon))
+        slope = (steps + 1) / (lookback - 1)
+        line[0], line[-1] = -slope, 1 + slope
+        made[LINE] = line
+    return made if weights is None else {**made, "linear": weights}
+
+
+def averaged(linear: Mapping[str, Numbers], weights: Mapping[str, float]) -> Numbers:
+    """Weights (L, H) of the one linear model that forecasts what those named in `weights` do on average."""
+    mean: Numbers = np.average([linear[name] for name in weights], axis=0, weights=list(weights.values()))
+    return mean
 
 
 def naive_name(seasons: Sequence[int]) -> str:

@@ -28,12 +28,14 @@ Numbers = NDArray[np.float64]
 
 
 def linear(windows: Windows, weights: Numbers) -> Scaled:
-    """Forecasts of `windows.validation`, (m, H) scaled, by the model of `weights` (L, H)."""
-    made = np.empty((len(windows.validation), windows.horizon), dtype=np.float32)
-    done = 0
-    for rows, _, mean, deviation in _normalised(windows, windows.validation, ahead=False):
-        made[done : done + len(rows)] = rows @ weights * deviation + mean
-        done += len(rows)
+    """Forecasts of `windows.validation`, (m, H, C) scaled, by the linear model of `weights` (L, H)."""
+    starts, columns = windows.validation, windows.values.shape[1]
+    made = np.empty((len(starts), windows.horizon, columns), dtype=np.float32)
+    batch, offsets = max(1, BATCH // columns), np.arange(windows.lookback)
+    for first in range(0, len(starts), batch):
+        rows = windows.values[starts[first : first + batch, None] + offsets].astype(np.float64).transpose(0, 2, 1)
+        mean, deviation = _scale(rows)
+        made[first : first + batch] = ((rows - mean) / deviation @ weights * deviation + mean).transpose(0, 2, 1)
     return made
 
 
@@ -85,15 +87,17 @@ def _error(windows: Windows, starts: Index, weights: Numbers) -> float:
     return float(np.sum(total))
 
 
-def _normalised(
-    windows: Windows, starts: Index, ahead: bool = True
-) -> Iterator[tuple[Numbers, Numbers, Numbers, Numbers]]:
-    """In batches: lookbacks (B, L) and targets (B, H; none unless `ahead`) on the lookbacks' scale, mean, deviation."""
-    offsets = np.arange(windows.lookback + (windows.horizon if ahead else 0))
+def _normalised(windows: Windows, starts: Index) -> Iterator[tuple[Numbers, Numbers, Numbers, Numbers]]:
+    """In batches: lookbacks (B, L) and targets (B, H) of the first column on the lookbacks' scale, mean, deviation."""
+    offsets = np.arange(windows.lookback + windows.horizon)
     for first in range(0, len(starts), BATCH):
         rows = windows.values[starts[first : first + BATCH, None] + offsets, 0].astype(np.float64)
-        lookback = rows[:, : windows.lookback]
-        mean = lookback.mean(axis=1, keepdims=True)
-        deviation = np.maximum(lookback.std(axis=1, keepdims=True), SMALLEST_DEVIATION)
+        mean, deviation = _scale(rows[:, : windows.lookback])
         scaled = (rows - mean) / deviation
         yield scaled[:, : windows.lookback], scaled[:, windows.lookback :], mean, deviation
+
+
+def _scale(lookback: Numbers) -> tuple[Numbers, Numbers]:
+    """Mean and deviation (..., 1) of lookbacks (..., L)."""
+    deviation = np.maximum(lookback.std(axis=-1, keepdims=True), SMALLEST_DEVIATION)
+    return lookback.mean(axis=-1, keepdims=True), deviation

@@ -1,8 +1,8 @@
-"""Which of several forecasts are averaged, and with what weights.
+"""With what weights several forecasts are averaged.
 
-An average is seldom worse than its parts, and which part is best a few validation windows can't say: they overlap, and
-come from a few weeks. So all are in it but those that the validation rows speak clearly against; and the more of these
-rows do not overlap, the nearer its weights come to those that are best on them.
+An average is seldom worse than its parts, and which weights are best a few validation windows can't say: they overlap,
+and come from a few weeks. What they do say is that a forecast whose error is twice another's is the worse one. So
+weights fall with the error, and the more of these rows do not overlap, the nearer they come to those that are best.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlstm_cli.series.windows import apart, mean_of_groups
+from cnnlstm_cli.series.windows import apart
 
 Forecasts = NDArray[np.float32]
 
-BELIEVED = 20  # groups of windows by which the best weights count as much as equal ones
-PICKS = 20  # of forecasts, one after the other: a weight is a multiple of a twentieth, before it is drawn to equal ones
+BELIEVED = 20  # groups of windows by which the best weights count as much as those by the errors
+PICKS = 20  # of forecasts, one after the other: a best weight is a multiple of a twentieth
+POWER = 4  # of 1 / error: 2 is right for errors that have nothing to do with each other (Bates and Granger 1969)
+SMALLEST_ERROR = 1e-6  # deviations: below it is float32's rounding
 LEAST = 0.15  # of an equal weight: what has less is not worth the time to train and forecast with it
-DOUBT = 2.0  # standard errors by which an average must be better without a forecast for that to be left out
 
 
 def weighed(forecasts: Sequence[Forecasts], came: Forecasts, starts: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -27,16 +28,22 @@ def weighed(forecasts: Sequence[Forecasts], came: Forecasts, starts: NDArray[np.
 
     starts  (m,) first rows of the windows
 
-    Between equal weights of those that are `chosen` and the `best`, by how many windows that do not overlap there are.
+    Between those `by_error` and the `best`, by how many windows that do not overlap there are.
     """
     groups = int(apart(starts, came.shape[1]).max()) + 1
     trust = groups / (groups + BELIEVED)
-    equal = np.zeros(len(forecasts))
-    equal[chosen(forecasts, came, starts)] = 1.0
-    weights = trust * best(forecasts, came) + (1 - trust) * equal / equal.sum()
+    weights = trust * best(forecasts, came) + (1 - trust) * by_error(forecasts, came)
     weights[weights < LEAST / len(weights)] = 0.0
     found: NDArray[np.float64] = weights / weights.sum()
     return found
+
+
+def by_error(forecasts: Sequence[Forecasts], came: Forecasts) -> NDArray[np.float64]:
+    """Weights (k,) as the mean absolute errors to the power of -`POWER`."""
+    errors = np.maximum([np.abs(each - came).mean(dtype=np.float64) for each in forecasts], SMALLEST_ERROR)
+    shares = (errors / errors.min()) ** -POWER
+    weights: NDArray[np.float64] = shares / shares.sum()
+    return weights
 
 
 def best(forecasts: Sequence[Forecasts], came: Forecasts) -> NDArray[np.float64]:
@@ -49,31 +56,3 @@ def best(forecasts: Sequence[Forecasts], came: Forecasts) -> NDArray[np.float64]
         counts[place] += 1
         total = total + forecasts[place]
     return counts / PICKS
-
-
-def chosen(forecasts: Sequence[Forecasts], came: Forecasts, starts: NDArray[np.int64]) -> list[int]:
-    """The places of the forecasts, each (m, H, C) as `came`, to average; at least one.
-
-    starts  (m,) first rows of the windows
-
-    One after the other, that without which the mean absolute error is lowest is left out, while the error is lower by
-    two standard errors of its difference. Windows whose targets overlap count as one: see `apart`.
-    """
-    kept = list(range(len(forecasts)))
-    groups = apart(starts, came.shape[1])
-    total = np.sum(forecasts, axis=0)
-    while len(kept) > 1:
-        gains = [_gain(total / len(kept), (total - forecasts[place]) / (len(kept) - 1), came, groups) for place in kept]
-        clear = [(gain, place) for (gain, error), place in zip(gains, kept, strict=True) if gain > DOUBT * error]
-        if not clear:
-            break
-        worst = max(clear)[1]
-        kept.remove(worst)
-        total = total - forecasts[worst]
-    return kept
-
-
-def _gain(with_it: Forecasts, without: Forecasts, came: Forecasts, groups: NDArray[np.int64]) -> tuple[float, float]:
-    """How much lower the mean absolute error is without it, and the standard error of that; infinite of one group."""
-    difference = (np.abs(with_it - came) - np.abs(without - came)).mean(axis=(1, 2), dtype=np.float64)
-    return mean_of_groups(difference, groups)

@@ -1,4 +1,4 @@
-"""Several networks trained at a time, and averaged, the linear model with them.
+"""Several networks trained at a time, and averaged, simpler forecasts with them.
 
 Each has a thread and, in it, a core: two together take as long as one, while a second core hardly speeds up one
 network of this size (both measured). A member's numbers depend on its seed and candidate alone, not on what runs
@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlstm_cli.cluster import Standing, Where
+from cnnlstm_cli.evaluation import ridge
 from cnnlstm_cli.machine import cores
-from cnnlstm_cli.network.build import linear_network
 from cnnlstm_cli.network.checkpoint import Epoch
 from cnnlstm_cli.network.choose import weighed
 from cnnlstm_cli.network.elsewhere import train_elsewhere
@@ -53,13 +53,13 @@ class Race:
 
     trained   all networks, the best first
     weights   of each of them in the average; 0 of those that are left out
-    linear    that of the linear model
+    simple    those of the simpler forecasts that are averaged with them, by their names
     forecast  their average's, of the validation windows, (m, H, C) scaled
     """
 
     trained: Sequence[Member]
     weights: Sequence[float]
-    linear: float
+    simple: Mapping[str, float]
     forecast: NDArray[np.float32]
 
     @property
@@ -123,6 +123,7 @@ def race(
     linear: Linear,
     watcher: Watcher,
     *,
+    simple: Mapping[str, NDArray[np.float64]],
     begun: Sequence[Path] = (),
     checkpoints: Path | None = None,
     seconds: float | None = None,
@@ -131,8 +132,8 @@ def race(
     """The networks, each trained as is said of it; and which are averaged.
 
     train        what is said of all of them
-    linear       the weights (L, H) of the linear model, which some start from and which is averaged with them: see
-                 `choose`
+    linear       the weights (L, H) of the linear model, which some start from
+    simple       those of forecasts that are averaged with them, the linear model among them: see `averaged`
     begun        a file for each, of the weights that it begins with; none: they are drawn
     checkpoints  a folder that the trainings are kept in, and picked up from
     seconds      after which it ends, once each network has an epoch; None: when they are done
@@ -147,7 +148,7 @@ def race(
     ]
     trained = _train(entries, windows, train.jobs, linear, watcher, seconds, cluster)
     trained.sort(key=lambda member: member.fit.validation)
-    return averaged(trained, windows, linear if train.linear and networks[0][0].output == "linear" else None)
+    return averaged(trained, windows, simple)
 
 
 def refit(
@@ -290,14 +291,14 @@ class _Progress:
             watcher.stepped(done, total, epoch)
 
 
-def averaged(trained: Sequence[Member], windows: Windows, linear: Linear) -> Race:
-    """With what weights the networks, and the linear model, unless a network still is it, as it began."""
-    came = windows.came(windows.validation)
-    models = [member.model for member in trained]
-    if linear is not None and not any(member.spec.start == "linear" and member.fit.best == 0 for member in trained):
-        models.append(linear_network(linear, windows.values.shape[1]))
-    forecasts = [forecaster(model, windows)() for model in models]
-    weights = weighed(forecasts, came, windows.validation)
+def averaged(trained: Sequence[Member], windows: Windows, simple: Mapping[str, NDArray[np.float64]]) -> Race:
+    """With what weights the networks are averaged, and the `simple` forecasts beside them, linear models of their
+    lookback all of them; without that which a network still is, as it began."""
+    if any(member.spec.start == "linear" and member.fit.best == 0 for member in trained):
+        simple = {name: each for name, each in simple.items() if name != "linear"}
+    forecasts = [forecaster(member.model, windows)() for member in trained]
+    forecasts += [ridge.linear(windows, each) for each in simple.values()]
+    weights = weighed(forecasts, windows.came(windows.validation), windows.validation)
     average = sum((np.float32(weight) * each for weight, each in zip(weights, forecasts, strict=True)), np.float32(0))
-    networks = weights[: len(trained)].tolist()
-    return Race(trained, networks, float(weights[len(trained) :].sum()), np.asarray(average, np.float32))
+    beside = {name: weight for name, weight in zip(simple, weights[len(trained) :].tolist(), strict=True) if weight}
+    return Race(trained, weights[: len(trained)].tolist(), beside, np.asarray(average, np.float32))

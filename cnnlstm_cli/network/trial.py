@@ -29,10 +29,11 @@ RUNGS = 3  # the last is the end of the training
 
 @dataclass(frozen=True)
 class Common:
-    """What all trials share; `linear` is that of the linear model, None where it is not to be averaged with them."""
+    """What all trials share: what some start as, and what all are averaged with, as `race` takes them."""
 
     windows: Windows
     linear: Linear
+    simple: Mapping[str, NDArray[np.float64]]
     spec: Spec
 
 
@@ -52,7 +53,7 @@ class Climb:
 class Reached:
     """Where it is then.
 
-    mae       mean absolute error on the validation windows, scaled: of the network averaged with the linear model
+    mae       mean absolute error on the validation windows, scaled: of the network averaged with the simpler forecasts
     forecast  of the network alone, of these windows, (m, H, C) scaled, at the end of its training
     epochs    of the training so far
     kept      its checkpoint
@@ -87,8 +88,7 @@ def _climbed(common: Common, way: Climb, kept: Path, started: float) -> Reached:
     model = entry.network(windows, common.linear)
     ends = plan(len(windows.training), train).ends
     fitted = fit(model, windows, train, checkpoint=kept, until=ends[max(0, len(ends) - RUNGS + way.rung)])
-    linear = common.linear if train.linear and entry.spec.output == "linear" else None
-    raced = averaged([Member(entry.spec, train, model, fitted)], windows, linear)
+    raced = averaged([Member(entry.spec, train, model, fitted)], windows, common.simple)
     mae = float(np.abs(raced.forecast - windows.came(windows.validation)).mean(dtype=np.float64))
     forecast = forecaster(model, windows)() if way.rung == RUNGS - 1 else None
     return Reached(mae, forecast, len(fitted.history), kept.read_bytes(), time.perf_counter() - started)

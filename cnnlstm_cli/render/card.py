@@ -108,7 +108,7 @@ def _making(run: Facts) -> Iterator[str]:
             f"{averaged(run)}, {run['parameters']:,} parameters."
         )
     else:
-        yield f"No network was better than the linear model over {run['lookback']} rows, which is published alone."
+        yield f"No network made the forecast better. What is published is {averaged(run)}, of {run['lookback']} rows."
     seeds = ", ".join(str(member["seed"]) for member in run["members"])
     anew = (
         "The networks were trained anew on all rows, the validation rows included, after these had chosen the epochs."

@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cnnlstm_cli.render.messages import printable
+from cnnlstm_cli.render.messages import enumerated, printable, simpler
 
 Facts = Mapping[str, Any]
 
@@ -34,9 +34,9 @@ FLOW = {
 
 def explain_report(facts: Facts) -> list[RenderableType]:
     """What hiding rows does, beside the gradient's; then network by network."""
-    linear = ", averaged with the linear model, which gradients don't cover" if facts["linear"] else ""
-    count = len(facts["members"])
-    networks = f"{count} network{'' if count == 1 else 's'}{linear}" if count else "the linear model alone"
+    simple, count = enumerated([simpler(name) for name in facts["simple"]]), len(facts["members"])
+    beside = f", averaged with {simple}, which gradients don't cover" if simple else ""
+    networks = f"{count} network{'' if count == 1 else 's'}{beside}" if count else f"no network, but {simple}"
     parts: list[RenderableType] = [
         Text(
             printable(

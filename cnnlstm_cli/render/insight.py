@@ -17,7 +17,7 @@ def insight(found: Facts) -> Section:
     hidden, lookback = found["occlusion"], found["lookback"]
     spans = [f"{lookback - end + 1} to {lookback - first}" for first, end in hidden["segments"]]
     lines = [f"Seen over {found['windows']:,} windows of {found['data']}."]
-    lines += [agreed(hidden["agreement"])] if hidden["gradient"] else ["The linear model alone is published."]
+    lines += [agreed(hidden["agreement"])] if hidden["gradient"] else ["No network is in what is published."]
     columns = {"rows back": spans, "the forecast moves": hidden["moved"], "the error grows": hidden["grows"]}
     columns |= {"gradient": hidden["gradient"]} if hidden["gradient"] else {}
     numbers = table("Rows hidden, oldest first", [*columns], list(zip(*columns.values(), strict=True)))

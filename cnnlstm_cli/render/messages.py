@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -81,3 +81,13 @@ def printable(text: str) -> str:
     shown = "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
     encoding = sys.stderr.encoding or "utf-8"
     return shown.encode(encoding, errors="backslashreplace").decode(encoding)
+
+
+def simpler(name: str) -> str:
+    """A forecast that is averaged with networks, as a sentence names it."""
+    return "the linear model" if name == "linear" else f"the {name}"
+
+
+def enumerated(words: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

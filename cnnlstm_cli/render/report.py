@@ -16,7 +16,7 @@ from rich.text import Text
 
 from cnnlstm_cli.evaluation.conformal import FEW
 from cnnlstm_cli.render.explain_report import explain_report
-from cnnlstm_cli.render.messages import printable
+from cnnlstm_cli.render.messages import enumerated, printable, simpler
 
 Facts = Mapping[str, Any]
 
@@ -225,7 +225,7 @@ def losing(facts: Facts) -> str | None:
     skill = facts["skill"]
     if not any(member["kept"] for member in facts["members"]):
         return (
-            "no network did better than the linear model on these validation rows, so that alone is published. "
+            f"no network made the forecast better on these validation rows; what is published is {averaged(facts)}. "
             f"Try more rows, or a longer --lookback than {facts['lookback']}."
         )
     if skill["percent"] is None or skill["percent"] >= 0:
@@ -313,12 +313,11 @@ def averaged(facts: Facts) -> str:
     """What a run is the average of, in words."""
     kept = sum(member["kept"] for member in facts["members"])
     networks = [f"{kept} network{'s' if kept > 1 else ''}"] if kept else []
-    linear = ["the linear model"] if facts["linear"] else []
-    if kept + len(linear) == 1:
-        return (networks + linear)[0]
+    parts = [*networks, *map(simpler, facts["simple"])]
     shares = [f"{100 * weight:.0f}" for weight in facts.get("weights", ())]
-    told = f", by {', '.join(shares[:-1])} and {shares[-1]} %" if shares else ""
-    return f"{' and '.join(networks + linear)} averaged{told}"
+    if kept + len(facts["simple"]) == 1:
+        return parts[0]
+    return f"{enumerated(parts)} averaged{f', by {enumerated(shares)} %' if shares else ''}"
 
 
 def pairs(facts: Mapping[str, str]) -> Table:

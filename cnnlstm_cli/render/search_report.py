@@ -70,7 +70,7 @@ def search_lines(search: Facts) -> Iterator[str]:
 def _averaged(trials: Sequence[int]) -> str:
     """Which trials' networks are in the version."""
     if not trials:
-        return "the linear model, which the validation rows prefer to every trial"
+        return "simpler forecasts, which the validation rows prefer to every trial"
     return f"trial {trials[0]}" if len(trials) == 1 else f"the average of trials {', '.join(map(str, trials))}"
 
 

@@ -84,7 +84,7 @@ TOLD = {
         }
     ],
     "errors": str,
-    "linear": bool,
+    "simple": [str],
     "weights?": [NUMBER],
     "refitted": bool,
     "rows": dict.fromkeys(("read", "used", "training", "validation"), int),
@@ -187,6 +187,8 @@ class Record:
             raise DataError("a scaler has not one number for each target")
         if len(record.outer.mean) != sum(record.schema.widths.values()):
             raise DataError("the scaler of covariates has not one number for each column of theirs")
+        if "simple" not in document:  # told so before there were others than the linear model
+            document["simple"] = ["linear"] if document["linear"] else []
         require(document, TOLD)
         if "model" not in document["validation"] or len(document["validation"]) < 2:
             raise DataError("its validation needs the scores of the model and of a baseline")

@@ -103,13 +103,18 @@ def split(lengths: Index, horizon: int, validation: float | None) -> Split:
     """
     held = np.zeros(int(lengths.sum()), dtype=bool)
     for start, rows in zip(np.cumsum(lengths) - lengths, lengths, strict=True):
-        share = min(VALIDATION_SHARE, ENOUGH / len(lengths) / rows) if validation is None else validation
-        wanted = min(rows, max(int(share) if share >= 1 else round(rows * share), horizon))
+        wanted = _held_out(rows, len(lengths), horizon, validation)
         blocks = int(np.clip(wanted // (HORIZONS_A_BLOCK * horizon), 1, MOST_BLOCKS)) if validation is None else 1
         for number in range(blocks):
             end = start + rows - number * (rows - rows // LARGEST_SHARE) // blocks
             held[end - wanted // blocks : end] = True
     return Split(lengths, held)
+
+
+def _held_out(rows: int, series: int, horizon: int, validation: float | None) -> int:
+    """How many of the rows of one of so many series."""
+    share = min(VALIDATION_SHARE, ENOUGH / series / rows) if validation is None else validation
+    return min(rows, max(int(share) if share >= 1 else round(rows * share), horizon))
 
 
 def default_lookback(parts: Split, horizon: int, seasons: Sequence[int], columns: int = 1) -> int:
@@ -127,6 +132,19 @@ def default_lookback(parts: Split, horizon: int, seasons: Sequence[int], columns
         return max(1, min(HORIZONS_SEEN * horizon, room))
     wanted = min(SEASONS_SEEN, max(2, LONGEST_LOOKBACK // season))
     return min(wanted, room // season) * season
+
+
+def feasible_horizon(lengths: Index, usual: int, lookback: int | None = None, validation: float | None = None) -> int:
+    """The usual horizon, or the longest with which the longest series has windows enough to learn from.
+
+    With the lookback and the rows for validation that are asked for, or that it would be given; with none, 1.
+    """
+    rows = int(lengths.max())
+    for horizon in range(usual, 0, -1):
+        held = _held_out(rows, len(lengths), horizon, validation)
+        if (lookback or (rows - held) // LARGEST_SHARE) + horizon + held + FEWEST_WINDOWS - 1 <= rows:
+            return horizon
+    return 1
 
 
 def longest_lookback(parts: Split) -> int:

@@ -35,7 +35,7 @@ def check(done, code: int, words: str) -> None:
         pytest.param("date,load\n", (), 65, "has a header line and no rows", id="header only"),
         pytest.param(
             "date,load\n" + "".join(f"2024-01-{d:02d},{d}.5\n" for d in range(1, 21)).replace("7.5", "3"),
-            (),
+            ("-H", "14"),
             65,
             "has 20 rows; a lookback of 2 and a horizon of 14 need at least 37",
             id="too few rows",

@@ -8,7 +8,8 @@ import pytest
 
 from cnnlstm_cli.config import Spec
 from cnnlstm_cli.errors import UsageError
-from cnnlstm_cli.evaluation.baselines import drift, seasonal_naive
+from cnnlstm_cli.evaluation.baselines import LINE, averaged, drift, of_lookback, seasonal_naive
+from cnnlstm_cli.evaluation.ridge import linear
 from cnnlstm_cli.evaluation.scores import best_baseline, score, score_by
 from cnnlstm_cli.planning import Task, prepare
 from cnnlstm_cli.series.reader import read_training
@@ -48,6 +49,28 @@ def test_seasonal_naive_is_what_it_is_by_hand(season):
             assert judged.judge.in_units(forecast)[place] == pytest.approx(expected, abs=1e-4), name
             place += 1
     assert place == len(forecast)
+
+
+def test_as_linear_models_of_the_lookback_baselines_forecast_the_same():
+    """But the drift, which sees the first and last row of the lookback alone."""
+    judged = task()
+    windows, first = judged.windows, judged.judge.first
+    found = of_lookback(12, 5, (4, 12, 13), None)
+    assert list(found) == ["last value", "seasonal naive 4", "seasonal naive 12", LINE]
+    for season, name in ((1, "last value"), (4, "seasonal naive 4"), (12, "seasonal naive 12")):
+        made = linear(windows, found[name])[:, :, 0]
+        np.testing.assert_allclose(made, seasonal_naive(windows, season, first), atol=1e-5)
+    line = linear(windows, found[LINE])[:, :, 0]
+    np.testing.assert_allclose(line, drift(windows, windows.validation), atol=1e-5)
+    assert list(of_lookback(1, 5, (4,), np.ones((1, 5)))) == ["last value", "linear"]
+
+
+def test_the_average_of_linear_models_is_one():
+    windows = task().windows
+    models = of_lookback(12, 5, (4,), None)
+    shares = {"last value": 0.2, LINE: 0.6}
+    expected = 0.25 * linear(windows, models["last value"]) + 0.75 * linear(windows, models[LINE])
+    np.testing.assert_allclose(linear(windows, averaged(models, shares)), expected, atol=1e-5)
 
 
 def test_errors_by_target_are_in_their_own_units():

@@ -45,7 +45,7 @@ def test_of_many_windows_one_of_the_penalties_is_chosen():
 def test_a_noiseless_rhythm_is_carried_on():
     windows = windows_of(5 + 3 * np.sin(np.arange(600) * 2 * np.pi / 12), 24, 12, 400)
     rows = windows.validation[:, None] + 24 + np.arange(12)
-    np.testing.assert_allclose(linear(windows, fit(windows)), windows.values[rows, 0], atol=0.02)
+    np.testing.assert_allclose(linear(windows, fit(windows)), windows.values[rows], atol=0.02)
 
 
 @pytest.mark.parametrize(("factor", "offset"), [(1, 40), (7, 0)])
@@ -61,3 +61,12 @@ def test_a_constant_window_is_forecast_as_its_constant():
     windows = windows_of(series, 12, 4, 250)
     made = linear(windows, fit(windows))
     np.testing.assert_allclose(made[-1], 3.5, atol=1e-4)
+
+
+def test_columns_side_by_side_are_forecast_as_each_alone():
+    columns = RANDOM.normal(size=(200, 3)).cumsum(axis=0)
+    apart = [windows_of(column, 12, 4, 100) for column in columns.T]
+    together = Windows(columns.astype(np.float32), 12, 4, apart[0].training, apart[0].validation)
+    weights = fit(apart[0])
+    expected = np.concatenate([linear(each, weights) for each in apart], axis=2)
+    np.testing.assert_array_equal(linear(together, weights), expected)

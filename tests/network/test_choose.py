@@ -1,4 +1,4 @@
-"""Which forecasts are averaged: all that the validation rows do not speak clearly against; and with what weights."""
+"""With what weights forecasts are averaged: by their errors where there are few windows, the best where many."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from cnnlstm_cli.network.choose import BELIEVED, best, chosen, weighed
+from cnnlstm_cli.network.choose import BELIEVED, best, by_error, weighed
 from cnnlstm_cli.series.windows import apart
 
 HORIZON = 5
@@ -23,32 +23,36 @@ def off(came: np.ndarray, random: np.random.Generator, deviation: float) -> np.n
     return (came + random.normal(0, deviation, came.shape)).astype(np.float32)
 
 
-def test_forecasts_that_are_as_good_are_all_averaged(came, random):
-    alike = [off(came, random, 1.0) for _ in range(4)]
-    assert chosen(alike, came, STARTS) == [0, 1, 2, 3]
+def test_few_windows_weigh_forecasts_by_their_errors():
+    """Half the error, sixteen times the weight."""
+    came = np.zeros((400, HORIZON, 1), dtype=np.float32)
+    forecasts = [np.full_like(came, error) for error in (2.0, 1.0, 2.0)]
+    np.testing.assert_allclose(by_error(forecasts, came), np.array([1, 16, 1]) / 18)
+    one_stretch, trust = np.arange(400) % HORIZON, 1 / (1 + BELIEVED)
+    weights = weighed(forecasts, came, one_stretch)
+    np.testing.assert_allclose(weights[[0, 2]], (1 - trust) / 18)
 
 
-def test_what_makes_the_average_worse_is_left_out_the_worst_first(came, random):
+def test_what_has_next_to_no_weight_is_left_out(came, random):
     forecasts = [off(came, random, deviation) for deviation in (0.3, 9.0, 0.3, 5.0)]
-    assert chosen(forecasts, came, STARTS) == [0, 2]
-    assert chosen([forecasts[1], forecasts[3] * 100], came, STARTS) == [0]
+    for starts in (STARTS, np.arange(len(STARTS)) % HORIZON):
+        weights = weighed(forecasts, came, starts)
+        assert weights[[1, 3]].tolist() == [0, 0]
+        assert weights[[0, 2]] == pytest.approx(0.5, abs=0.06)
 
 
-def test_windows_that_overlap_are_no_evidence_each_for_itself(came, random):
-    """A forecast that is worse in one stretch of time, seen by many windows of it, is not left out for that."""
-    good, bad = off(came, random, 0.5), off(came, random, 3.0)
-    one_stretch = np.zeros(len(STARTS), dtype=np.int64) + np.arange(len(STARTS)) % HORIZON
-    assert chosen([good, bad], came, one_stretch) == [0, 1]
-    assert chosen([good, bad], came, STARTS) == [0]
+def test_a_forecast_without_error_is_taken_alone(came, random):
+    weights = weighed([came, off(came, random, 0.1), came + 1], came, STARTS)
+    np.testing.assert_allclose(weights, [1, 0, 0])
 
 
-def test_a_little_worse_is_within_doubt_with_few_windows_and_not_with_many(random):
-    came = np.zeros((2_000, HORIZON, 1), dtype=np.float32)
-    forecasts = [off(came, random, 1.0), off(came, random, 1.0) + 1.8]
-    starts = np.arange(2_000) * HORIZON
-    few = slice(0, 4)
-    assert chosen([each[few] for each in forecasts], came[few], starts[few]) == [0, 1]
-    assert chosen(forecasts, came, starts) == [0]
+def test_windows_that_overlap_are_no_evidence_each_for_itself(random):
+    """Many windows of one stretch of time leave weights as one window would: near those by the errors."""
+    came = np.zeros((800, HORIZON, 1), dtype=np.float32)
+    forecasts = [off(came, random, deviation) for deviation in (1.0, 1.3)]
+    together, apart_ = weighed(forecasts, came, np.arange(800) % HORIZON), weighed(forecasts, came, STARTS)
+    np.testing.assert_allclose(together, by_error(forecasts, came), atol=1 / (1 + BELIEVED))
+    np.testing.assert_allclose(apart_, best(forecasts, came), atol=0.02)
 
 
 @pytest.mark.parametrize("count", [2, 3, 5, 40])
@@ -64,16 +68,6 @@ def test_the_best_weights_are_those_by_which_errors_cancel(random):
     came = np.zeros((20_000, 1, 1), dtype=np.float32)
     forecasts = [off(came, random, deviation) for deviation in (1.0, 2.0)]
     np.testing.assert_allclose(best(forecasts, came), [0.8, 0.2], atol=0.051)
-
-
-def test_few_windows_leave_the_weights_near_equal_ones_and_many_do_not(random):
-    came = np.zeros((4_000, HORIZON, 1), dtype=np.float32)
-    forecasts = [off(came, random, deviation) for deviation in (1.0, 2.0)]
-    starts, few = np.arange(4_000) * HORIZON, slice(0, 2)
-    trust = 2 / (2 + BELIEVED)
-    weights = weighed([each[few] for each in forecasts], came[few], starts[few])
-    assert abs(weights[0] - 0.5) <= trust / 2 + 1e-9
-    np.testing.assert_allclose(weighed(forecasts, came, starts), [0.8, 0.2], atol=0.06)
 
 
 def test_groups_are_runs_of_overlapping_windows_cut_every_horizon():

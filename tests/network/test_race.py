@@ -12,6 +12,7 @@ import pytest
 from cnnlstm_cli.config import Spec
 from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.evaluation import ridge
+from cnnlstm_cli.evaluation.baselines import of_lookback
 from cnnlstm_cli.network.build import average, build, linear_network, start_linear
 from cnnlstm_cli.network.checkpoint import Epoch
 from cnnlstm_cli.network.export import export
@@ -59,7 +60,9 @@ def run(
 ) -> Race:
     spec = Spec(model=replace(SPEC, **changes), train=train)
     networks = spec.networks(len(windows.training), windows.lookback, windows.horizon)
-    return race(networks, windows, train, ridge.fit(windows), follower or Follower(), seconds=seconds)
+    linear = ridge.fit(windows)
+    simple = of_lookback(windows.lookback, windows.horizon, [], linear) if train.linear else {}
+    return race(networks, windows, train, linear, follower or Follower(), simple=simple, seconds=seconds)
 
 
 def came(windows: Windows) -> np.ndarray:
@@ -70,19 +73,27 @@ def lookbacks(windows: Windows) -> np.ndarray:
     return windows.values[windows.validation[:, None] + np.arange(windows.lookback)]
 
 
-def test_the_average_is_of_those_that_are_kept_and_of_the_linear_model(waves: Windows) -> None:
-    raced = run(waves, replace(TWO, epochs=1), start="zero")
+def test_the_average_is_of_those_that_are_kept_and_of_simpler_forecasts(
+    waves: Windows, random: np.random.Generator
+) -> None:
+    noise = random.normal(size=waves.values.shape).astype(np.float32)
+    few = replace(waves, values=noise, validation=waves.validation[:5])
+    raced = run(few, TWO, start="zero")
     assert [member.fit.validation for member in raced.trained] == sorted(m.fit.validation for m in raced.trained)
-    weights = ridge.fit(waves)
-    forecasts = [np.asarray(member.model(lookbacks(waves))) for member in raced.kept]
-    forecasts += [ridge.linear(waves, weights)[..., None]] if raced.linear else []
-    shares = [*(weight for weight in raced.weights if weight), *([raced.linear] if raced.linear else [])]
+    models = of_lookback(23, 5, [], ridge.fit(few))
+    forecasts = [np.asarray(member.model(lookbacks(few))) for member in raced.kept]
+    forecasts += [ridge.linear(few, models[name]) for name in raced.simple]
+    shares = [*(weight for weight in raced.weights if weight), *raced.simple.values()]
+    assert len(shares) > 2
     assert sum(shares) == pytest.approx(1)
     np.testing.assert_allclose(raced.forecast, np.average(forecasts, axis=0, weights=shares), atol=1e-5)
-    assert raced.linear  # of sums of waves it makes no error worth the name, and a network of one epoch does
+
+
+def test_of_sums_of_waves_the_linear_model_makes_no_error_and_is_taken_alone(waves: Windows) -> None:
+    raced = run(waves, replace(TWO, epochs=1), start="zero")
+    assert list(raced.simple) == ["linear"]
     assert not raced.kept
-    assert not run(waves, replace(TWO, epochs=1, linear=False)).linear
-    assert not run(waves, replace(TWO, epochs=1), output="relu").linear
+    assert not run(waves, replace(TWO, epochs=1, linear=False)).simple
 
 
 def test_the_linear_model_is_not_averaged_with_a_network_that_still_is_it(waves: Windows) -> None:
@@ -90,7 +101,7 @@ def test_the_linear_model_is_not_averaged_with_a_network_that_still_is_it(waves:
     raced = run(replace(waves, values=values), replace(TWO, epochs=1, members=1), start="linear")
     assert raced.trained[0].fit.best == 0
     assert raced.kept
-    assert not raced.linear
+    assert "linear" not in raced.simple
 
 
 def test_threads_change_no_number(waves: Windows) -> None:
@@ -152,9 +163,9 @@ def test_many_windows_are_regularised_less() -> None:
 def test_a_network_that_starts_linear_forecasts_as_the_linear_model(waves: Windows) -> None:
     weights = ridge.fit(waves)
     model = build(replace(SPEC, **LIGHT, start="linear"), 23, 5, 1, seed=0)
-    assert not np.allclose(model(lookbacks(waves))[:, :, 0], ridge.linear(waves, weights), atol=1e-3)
+    assert not np.allclose(model(lookbacks(waves))[:, :, 0], ridge.linear(waves, weights)[:, :, 0], atol=1e-3)
     start_linear(model, weights)
-    np.testing.assert_allclose(model(lookbacks(waves))[:, :, 0], ridge.linear(waves, weights), atol=1e-5)
+    np.testing.assert_allclose(model(lookbacks(waves)), ridge.linear(waves, weights), atol=1e-5)
     before = [np.array(weight) for weight in model.get_weights()]
     fit(model, replace(waves, validation=waves.validation[:0]), TrainSpec(epochs=1))
     moved = [np.any(old != new) for old, new in zip(before, model.get_weights(), strict=True)]
@@ -167,10 +178,11 @@ def test_what_training_does_not_make_better_is_left_as_it_began(random: np.rando
     t = np.arange(400)
     series = np.where(t < 250, np.sin(t), np.sin(2.3 * t) * 3) + random.normal(0, 0.3, 400)
     windows = Windows(series.astype(np.float32)[:, None], 23, 5, np.arange(200), np.arange(260, 370))
-    raced = run(windows, TrainSpec(epochs=4, members=1, learning_rate=0.05), start="linear", dropout=0.0)
+    train = TrainSpec(epochs=4, members=1, learning_rate=0.05, linear=False)
+    raced = run(windows, train, start="linear", dropout=0.0)
     (member,) = raced.trained
     assert member.fit.best == 0
-    np.testing.assert_allclose(raced.forecast[:, :, 0], ridge.linear(windows, ridge.fit(windows)), atol=1e-4)
+    np.testing.assert_allclose(raced.forecast, ridge.linear(windows, ridge.fit(windows)), atol=1e-4)
     anew = refit(raced.trained, windows, None, ridge.fit(windows), Follower())
     assert anew is not None
     np.testing.assert_allclose(anew[0].model(lookbacks(windows)), raced.forecast, atol=1e-4)
@@ -205,7 +217,7 @@ def test_the_linear_model_is_averaged_with_networks_that_know_the_calendar(waves
     weights, told = ridge.fit(waves), np.zeros((200, 5, 4), dtype=np.float32)
     spec = replace(SPEC, **REGULARISED)
     model, linear = build(spec, 23, 5, 1, 4, seed=0), linear_network(weights, 1)
-    np.testing.assert_allclose(linear(lookbacks(waves))[..., 0], ridge.linear(waves, weights), atol=1e-5)
+    np.testing.assert_allclose(linear(lookbacks(waves)), ridge.linear(waves, weights), atol=1e-5)
     expected = 0.75 * np.asarray(model([lookbacks(waves), told])) + 0.25 * np.asarray(linear(lookbacks(waves)))
     for members, shares in (([model, linear], [0.75, 0.25]), ([linear, model], [0.25, 0.75])):
         network = average(members, shares)

@@ -179,9 +179,9 @@ def test_many_targets_are_cut_short(run):
 
 
 def test_the_linear_model_alone_is_called_what_it_is(run):
-    alone = run | {"members": [member | {"kept": False} for member in run["members"]], "linear": True}
+    alone = run | {"members": [member | {"kept": False} for member in run["members"]], "simple": ["linear"]}
     shown = read(card(alone))
-    assert "the linear model over 48 rows, which is published alone" in shown
+    assert "What is published is the linear model, of 48 rows" in shown
     assert "CNN-LSTM looks back" not in shown
 
 

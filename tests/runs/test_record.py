@@ -38,7 +38,7 @@ FACTS = {
     },
     "epochs": {"run": 9, "best": 3, "interrupted": False},
     "members": [{"seed": 1, **RATES, "mae": 0.5, "epochs": 9, "best": 3, "kept": True}],
-    "linear": True,
+    "simple": ["linear"],
     "refitted": False,
     "rows": {"read": 9, "used": 9, "training": 7, "validation": 2},
     "windows": {"training": 5, "validation": 1},

@@ -12,15 +12,18 @@ from cnnlstm_cli.series.frequency import Frequency
 from cnnlstm_cli.series.table import Schema, Table
 from cnnlstm_cli.series.timecolumn import TimeColumn
 from cnnlstm_cli.series.windows import (
+    FEWEST_WINDOWS,
     Split,
     count_windows,
     default_kernel,
     default_lookback,
+    feasible_horizon,
     joined,
     lookback_of,
     make_windows,
     scalers,
     split,
+    training_starts,
 )
 
 
@@ -281,3 +284,24 @@ def test_a_validation_part_that_leaves_nothing_is_named(validation, named):
     with pytest.raises(DataError) as error:
         windows_of(table, parts, scalers(table, table), 380, 14)
     assert ("or a smaller --validation" in str(error.value)) == named
+
+
+@given(st.integers(13, 300), st.integers(1, 60), st.sampled_from([None, 0.1, 0.2, 5]))
+def test_the_horizon_is_the_usual_one_or_the_longest_with_windows_enough(rows, usual, validation):
+    table = table_of([rows])
+    found = feasible_horizon(table.lengths, usual, None, validation)
+
+    def windows(horizon: int) -> int:
+        parts = split(table.lengths, horizon, validation)
+        lookback = default_lookback(parts, horizon * rows, ())
+        return len(training_starts(table, parts, lookback, horizon))
+
+    assert 1 <= found <= usual
+    assert windows(found) >= FEWEST_WINDOWS or found == 1
+    assert found == usual or windows(found + 1) < FEWEST_WINDOWS
+
+
+def test_what_is_asked_for_leaves_less_room_for_the_horizon():
+    lengths = np.array([3, 40])
+    asked = [(), (20,), (None, 20), (None, 0.5), (60,)]
+    assert [feasible_horizon(lengths, 12, *each) for each in asked] == [12, 5, 7, 7, 1]
