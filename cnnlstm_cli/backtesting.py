@@ -190,6 +190,8 @@ def _published(data: Data, run: Run, start: str | int | None, stride: int, stric
     if trial is None:
         raise _nothing(table, run)
     notes = _left_out(trial, part, stride)
+    if unknown := [name for name in table.ids if name not in run.record.scalers]:
+        notes.append(f"{len(unknown):,} series the run was not trained on (first {unknown[0]!r})")
     if not run.unseen(table)[trial.origins + 1].all():
         notes.append(
             f"{SEEN} {run.record.facts['data']['last']}: before that "
@@ -227,7 +229,7 @@ def _refitted(
         settled = settled.with_jobs(1)
     shared, pieces = Folds(table, settled), list(itertools.pairwise(cuts))
     trials = []
-    with kept_in(work, task) as folder:
+    with kept_in(work, task, watcher) as folder:
         runs = runs_of(shared, pieces, [RunDirectory(folder / f"fold-{k + 1}") for k in range(folds)], cluster, watcher)
         for k, ((first, end), run) in enumerate(zip(pieces, runs, strict=True), start=1):
             past = table.until(first)

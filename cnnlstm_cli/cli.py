@@ -105,7 +105,7 @@ def _train_groups(
     """`train --per`: a group that failed is told at the end, and is an error with --strict, or where all did."""
     from cnnlstm_cli.groups_training import train_groups
     from cnnlstm_cli.inspection import inspect_groups
-    from cnnlstm_cli.render.groups_report import trained_line
+    from cnnlstm_cli.render.groups_report import trained_lines
     from cnnlstm_cli.render.report import to_json
 
     try:
@@ -114,13 +114,14 @@ def _train_groups(
         if stop.args:
             raise StoppedError(str(stop)) from None
         raise
-    messages.say(trained_line(made, per))
+    facts = inspect_groups(run)
+    messages.say(*trained_lines(made, facts))
     told = list(failures(made.failed, len(made.trained)))
     if made.failed and (how.get("strict") or len(made.failed) == len(made.trained)):
         raise DataError("\n".join(told))
     messages.insist(*told)
     if json:
-        answer(to_json(inspect_groups(run)).encode())
+        answer(to_json(facts).encode())
 
 
 @app.command()

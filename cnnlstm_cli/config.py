@@ -105,8 +105,11 @@ class Spec:
             given["train"].setdefault("members", len(several))
         whole = cls(**{name: _checked(name, spec, given[name]) for name, spec in specs.items()})
         checked = []
-        for own in several:
-            one = cls.from_dict({**given, **{part: {**given[part], **keys} for part, keys in own.items()}})
+        for number, own in enumerate(several, start=1):
+            try:
+                one = cls.from_dict({**given, **{part: {**given[part], **keys} for part, keys in own.items()}})
+            except UsageError as error:
+                raise UsageError(f"[[network]] {number}: {error}") from None
             checked.append(
                 {part: {key: getattr(getattr(one, part), key) for key in keys} for part, keys in own.items()}
             )
@@ -117,12 +120,13 @@ def _networks(tables: Any) -> Sequence[Mapping[str, Mapping[str, Any]]]:
     """The tables [[network]], if that is what they are."""
     if not isinstance(tables, (list, tuple)) or not all(isinstance(each, Mapping) for each in tables):
         raise UsageError(f"settings [[network]] must be a table for each network, not {tables!r}.")
-    for own in tables:
+    for number, own in enumerate(tables, start=1):
         for part, keys in own.items():
             if part not in OF_ALL or not isinstance(keys, Mapping):
-                raise UsageError(f"[[network]] takes model.KEY and train.KEY, not {part} = {keys!r}.")
+                raise UsageError(f"[[network]] {number} takes model.KEY and train.KEY, not {part} = {keys!r}.")
             if shared := OF_ALL[part] & set(keys):
-                raise UsageError(f"{part}.{min(shared)} is the same for all networks: it can't stand in [[network]].")
+                what = f"{part}.{min(shared)} is the same for all networks and can't stand there. Put it in [{part}]."
+                raise UsageError(f"[[network]] {number}: {what}")
     return tables
 
 

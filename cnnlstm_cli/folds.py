@@ -70,7 +70,7 @@ def runs_of(
 
 
 @contextlib.contextmanager
-def kept_in(work: Path | None, task: Mapping[str, Any]) -> Iterator[Path]:
+def kept_in(work: Path | None, task: Mapping[str, Any], watcher: Watcher) -> Iterator[Path]:
     """Where the runs of the folds are: in `work`, which is of one task; else in a folder that is gone afterwards.
 
     Raises OutputError where `work` holds something else.
@@ -90,4 +90,9 @@ def kept_in(work: Path | None, task: Mapping[str, Any]) -> Iterator[Path]:
     if not others:
         write_atomically(told, (json.dumps(task, ensure_ascii=False) + "\n").encode())
     with locked(work):
-        yield work
+        try:
+            yield work
+        except BaseException:
+            if done := sum(1 for _ in work.glob("*/current")):
+                watcher.note(f"kept: {done} fold{'' if done == 1 else 's'}; the same command goes on with the others")
+            raise

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -60,6 +61,14 @@ class Groupwise:
     def failed(self) -> dict[str, str]:
         """Of those groups of the file that have no new version for a fault, which."""
         return {name: each["failed"] for name, each in self.index["groups"].items() if each["done"] and each["failed"]}
+
+    @property
+    def mended(self) -> dict[str, int]:
+        """What was mended in the rows of the groups that were trained now, all of them together."""
+        found: Counter[str] = Counter()
+        for name in self.trained:
+            found.update(self.index["groups"][name].get("mended", {}))
+        return dict(found)
 
     def run(self, group: str) -> Run:
         """The published run of a group. Raises as `Run.open`."""
@@ -131,7 +140,7 @@ def _begun(directory: GroupDirectory, groups: Groups, task: Mapping[str, Any], w
         raise OutputError(f"{directory.path} holds runs by {old['per']!r}. With --per {groups.per} choose another one.")
     again = not old["complete"] and old["task"] == task
     entries = {name: {**each, "done": again and each["done"]} for name, each in old["groups"].items()}
-    blank = {"done": False, "published": False, "failed": "", "why": "", "validation": {}}
+    blank = {"done": False, "published": False, "failed": "", "why": "", "validation": {}, "mended": {}}
     entries = {**entries, **{name: entries.get(name, dict(blank)) for name in groups.series}}
     return {"per": groups.per, "complete": False, "task": task, "groups": entries}
 
@@ -186,10 +195,14 @@ class _Piece:
 
 @dataclass(frozen=True)
 class _Made:
-    """What came of a group: a version, or a line for the history of the one that stays, and why; or what was wrong."""
+    """What came of a group: a version, or a line for the history of the one that stays, and why; or what was wrong.
+
+    mended  what was mended in its rows, and how often
+    """
 
     sent: Sent | None = None
     noted: tuple[str, Mapping[str, Any]] | None = None
+    mended: Mapping[str, int] = field(default_factory=dict)
     why: str = ""
     failed: str = ""
 
@@ -230,7 +243,7 @@ def _train(
 
 def _published(run: RunDirectory, made: _Made, unattended: Unattended, book: _Book, group: str) -> str:
     """Publish what came back of a group; why not, where something was wrong."""
-    facts: dict[str, Any] = {"failed": made.failed, "why": made.why, "published": False}
+    facts: dict[str, Any] = {"failed": made.failed, "why": made.why, "published": False, "mended": dict(made.mended)}
     if made.sent:
         try:
             adopt(run, made.sent, unattended.keep, unattended.wait)
@@ -305,5 +318,6 @@ def _outcome(common: _Common, run: RunDirectory, table: Table) -> _Made:
         return _Made(why=why)
     done = train_table(table, common.spec, run, common.unattended, common.asked)
     if done.published:
-        return _Made(Sent.of(done.run, done.why), why=done.why)
-    return _Made(noted=(done.run.folder.name, history_entry(done.record, False, done.why)), why=done.why)
+        return _Made(Sent.of(done.run, done.why), mended=table.mended_counts(), why=done.why)
+    entry = history_entry(done.record, False, done.why)
+    return _Made(noted=(done.run.folder.name, entry), mended=table.mended_counts(), why=done.why)

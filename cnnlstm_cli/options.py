@@ -73,7 +73,9 @@ Preset: TypeAlias = Annotated[
     str | None, typer.Option(metavar="NAME", help="default, answer or question: what settings start from.")
 ]
 Seed: TypeAlias = Annotated[int | None, typer.Option(metavar="N", help="Seed of weights and shuffling. Default: 0.")]
-Members: TypeAlias = Annotated[int | None, typer.Option(metavar="N", help="Networks to train and average. Default: 2.")]
+Members: TypeAlias = Annotated[
+    int | None, typer.Option(metavar="N", help="Networks to train and average. Default: 2, of tune 4 at most.")
+]
 Jobs: TypeAlias = Annotated[
     int | None, typer.Option(metavar="N", help="Networks trained at a time. Default: one a core.")
 ]
@@ -90,7 +92,7 @@ Set: TypeAlias = Annotated[
     ),
 ]
 Config: TypeAlias = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Settings in TOML: tables data, model, train.")
+    Path | None, typer.Option(metavar="FILE", help="Settings in TOML: tables data, model, train, [network].")
 ]
 Cluster: TypeAlias = Annotated[
     str | None,

@@ -92,7 +92,10 @@ def _of_groups(data: str, path: Path, asked: Asked, messages: Messages) -> tuple
     """Those that can't be forecast are told, and are an error with --strict."""
     if asked.plot or asked.version:
         name = "--plot" if asked.plot else "--version-id"
-        raise UsageError(f"{name} is for one run, and {path} holds many. Name one of them: {path}/groups/NAME")
+        raise UsageError(
+            f"{name} is for one run, and {path} holds many. Name one of them, "
+            f"{path}/groups/NAME, and give the rows of that group alone."
+        )
     done = forecast_groups(data, path, **asked.how)
     told = list(failures(done.failed, len(done.made) + len(done.failed)))
     if told and asked.how["strict"]:

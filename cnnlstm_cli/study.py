@@ -7,6 +7,7 @@ first.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import warnings
@@ -24,7 +25,7 @@ with needing("tune"):
     import optuna
 
 ROUND = 8  # trials, of which half go on from each rung to the next
-NAME = "tune"
+NAME, TASK = "tune", "task.json"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Trial:
     """A point, and how far it came.
 
     errors   rung -> mae there
-    state    running, complete, stopped (others did better) or failed
+    state    unfinished, complete, stopped (others did better) or failed
     """
 
     number: int
@@ -71,17 +72,25 @@ class Study:
 
     @classmethod
     def begun(cls, folder: Path, same: Mapping[str, Any], space: Space, seed: int) -> tuple[Study, str]:
-        """The search of the `same` task, or a new one; and what was done with one of another task."""
-        told, note = folder / "task.json", ""
-        if folder.exists() and (other := differs(told, same)):
-            note = f"the search before was of other {other}: it begins anew"
-            with writing_to(folder):
-                shutil.rmtree(folder)
-        with writing_to(folder):
-            folder.mkdir(exist_ok=True)
-        if not told.exists():
-            write_atomically(told, json.dumps(same, ensure_ascii=False).encode())
-        return cls(folder, space, seed), note
+        """The search of the `same` task in a folder of searches, or a new one; what to say where it holds another."""
+        document = json.dumps(same, ensure_ascii=False).encode()
+        own, note = folder / hashlib.sha256(document).hexdigest()[:12], ""
+        if not (own / TASK).exists():
+            if others := sorted(folder.glob(f"*/{TASK}"), key=lambda path: path.stat().st_mtime):
+                other = differs(others[-1], same)
+                note = (
+                    f"the search before was of other {other}: a new one begins, and that stays until this is published"
+                )
+            with writing_to(own):
+                own.mkdir(parents=True, exist_ok=True)
+            write_atomically(own / TASK, document)
+        return cls(own, space, seed), note
+
+    def clear_others(self) -> None:
+        """Only this search stays. Raises OutputError."""
+        with writing_to(self.folder):
+            for other in set(self.folder.parent.iterdir()) - {self.folder}:
+                shutil.rmtree(other) if other.is_dir() else other.unlink()
 
     def trials(self) -> list[Trial]:
         """All of them, by number."""
@@ -91,7 +100,7 @@ class Study:
                 each.number,
                 each.params,
                 each.intermediate_values,
-                states.get(each.state.name, "running"),
+                states.get(each.state.name, "unfinished"),
                 each.user_attrs.get("epochs", 0),
                 each.user_attrs.get("seconds", 0.0),
                 each.user_attrs.get("failed", ""),

@@ -126,7 +126,8 @@ def tune(
             with workers(LOCAL if cluster is None else cluster) as there:
                 search.carry_out(there)
         except BaseException:
-            watcher.note("kept: the trials that are done; the same command goes on with them")
+            if any(each.errors for each in search.study.trials()):
+                watcher.note("kept: the trials that are done; the same command goes on with them")
             raise
         tuned = search.tuned(asked)
         checkpoints = search.checkpoints(directory)
@@ -135,6 +136,7 @@ def tune(
         record = write(candidate, aside, watcher, {"asked": tuned.plain(), "search": search.facts(seeds)})
         directory.publish(aside, record.version, history_entry(record, True, TUNED), keep)
         write_atomically(directory.path / "tuned.toml", search.toml().encode())
+        search.study.clear_others()
     order = sorted(search.study.trials(), key=lambda each: (-len(each.errors), each.mae))
     return Tuned(Run.open(run), record, tuple(order), tuple(range(len(search.plain))))
 
@@ -205,6 +207,7 @@ class _Search:
             self.watcher.note(f"{done} trials are there from before")
         for number in range(math.ceil(self.trials / ROUND)):
             if self._late() or not self._round(there, number):
+                self._tell_late()
                 break
             best, done = self.best(), min((number + 1) * ROUND, self.trials)
             plain = math.nan if self._plain_error is None else self._plain_error
@@ -212,6 +215,15 @@ class _Search:
                 f"trials: {done} of {self.trials}; best error {best.mae:.4f}, of trial {best.number}; of the plain "
                 f"training's networks {plain:.4f}"
             )
+
+    def _tell_late(self) -> None:
+        """What there was no time for."""
+        trials = self.study.trials()
+        ended = sum(each.state == "complete" for each in trials)
+        plain = "" if ended else ": what is published is the plain training's, and another --time-limit may do better"
+        self.watcher.note(
+            f"out of time: {len(trials)} of {self.trials} trials begun, {ended} trained to the end{plain}"
+        )
 
     @property
     def _plain_error(self) -> float | None:
@@ -224,14 +236,14 @@ class _Search:
 
         trials = [each.number for each in self.study.round(number, self.trials, self.plain)]
         for rung in range(RUNGS):
-            running = [each for each in self.study.trials() if each.number in trials and each.state == "running"]
-            todo = [each for each in running if rung not in each.errors]
+            left = [each for each in self.study.trials() if each.number in trials and each.state == "unfinished"]
+            todo = [each for each in left if rung not in each.errors]
             if todo and not self._climb(there, todo, rung):
                 return False
             if rung < RUNGS - 1:
                 self._halve(trials, rung)
         for each in self.study.trials():
-            if each.number in trials and each.state == "running":
+            if each.number in trials and each.state == "unfinished":
                 self.study.end(each.number, "complete")
         return True
 
@@ -266,7 +278,7 @@ class _Search:
         order = sorted(known, key=lambda each: each.errors[rung])
         on = {each.number for each in order[: math.ceil(len(order) / 2)]} | set(range(len(self.plain)))
         for each in order:
-            if each.number not in on and each.state == "running":
+            if each.number not in on and each.state == "unfinished":
                 self.study.end(each.number, "stopped")
 
     def own(self, trial: Trial) -> dict[str, dict[str, Any]]:
@@ -276,14 +288,15 @@ class _Search:
         return {**settings, "train": {**settings.get("train", {}), "seed": seed}}
 
     def chosen(self) -> list[Trial]:
-        """Those that are worth averaging, the best average of all that came to the end; where none did, the best."""
+        """Those that are worth averaging: the best average of all that came to the end. Where none did, the plain
+        training's: of half a training it can't be said whether it is better."""
         from cnnlstm_cli.network.choose import best
 
         windows = self.common.windows
         came = windows.came(windows.validation)
         ended = [each for each in self.study.trials() if self.study.forecast(each.number).exists()]
-        if not ended:
-            return [self.best()]
+        if not ended and self.best():  # which raises where there is none at all
+            return self.study.trials()[: len(self.plain)]
         forecasts = [self.study.forecast(each.number).read_bytes() for each in ended]
         weights = best([np.frombuffer(each, np.float32).reshape(came.shape) for each in forecasts], came)
         order = sorted(zip(weights, ended, strict=True), key=lambda each: (-each[0], each[1].mae))
@@ -300,7 +313,7 @@ class _Search:
         """A folder that holds the trainings of those that are chosen, as a race keeps them."""
         chosen, best = self.chosen(), self.best()
         told = ", ".join(str(each.number) for each in chosen)
-        self.watcher.note(f"best: trial {best.number}, error {best.mae:.4f}; averaged: {told}")
+        self.watcher.note(f"best: trial {best.number}, error {best.mae:.4f}; trained for the average: {told}")
         folder, _ = directory.checkpoint({"search": told}, resume=False)
         with writing_to(folder):
             for place, each in enumerate(chosen):

@@ -12,6 +12,7 @@ import pytest
 import cnnlstm_cli as c
 from cnnlstm_cli.candidate import Watcher
 from cnnlstm_cli.errors import DataError, UsageError
+from cnnlstm_cli.folds import kept_in
 from cnnlstm_cli.series.reader import read_training
 from cnnlstm_cli.specs import DataSpec
 from tests import SAMPLES
@@ -338,3 +339,16 @@ def test_folds_that_lie_in_the_shadow_of_a_hole_are_left_out_and_told() -> None:
     assert done.table.times[done.origins].min() == np.datetime64(hours[589 + 48])
     with pytest.raises(DataError, match="none has 48 rows without a hole before it and 12 after"):
         c.backtest(frame[:600], start=560, folds=2, **options)
+
+
+def test_folds_that_are_kept_are_told_when_a_backtest_is_cut_off(tmp_path):
+    told: list[str] = []
+    watcher = Watcher()
+    watcher.note = told.append  # type: ignore[method-assign]
+    for folds, words in ((0, []), (1, ["kept: 1 fold; the same command goes on with the others"])):
+        for fold in range(folds):
+            (tmp_path / "work" / f"fold-{fold}").mkdir()
+            (tmp_path / "work" / f"fold-{fold}" / "current").touch()
+        with pytest.raises(KeyboardInterrupt), kept_in(tmp_path / "work", {}, watcher):
+            raise KeyboardInterrupt
+        assert told == words

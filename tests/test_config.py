@@ -203,9 +203,9 @@ def test_networks_with_settings_of_their_own_take_them_in_turn_each_with_a_seed(
     [
         ({"filters": 3}, "settings [[network]] must be a table for each network"),
         ([3], "settings [[network]] must be a table for each network, not [3]."),
-        ([{"data": {"lookback": 3}}], "[[network]] takes model.KEY and train.KEY, not data = {'lookback': 3}."),
-        ([{"model": 3}], "[[network]] takes model.KEY and train.KEY, not model = 3."),
-        ([{"model": {"channels": "joint"}}], "model.channels is the same for all networks: it can't stand in"),
+        ([{"data": {"lookback": 3}}], "[[network]] 1 takes model.KEY and train.KEY, not data = {'lookback': 3}."),
+        ([{"model": 3}], "[[network]] 1 takes model.KEY and train.KEY, not model = 3."),
+        ([{"model": {"channels": "joint"}}], "model.channels is the same for all networks and can't stand there"),
         ([{"train": {"members": 3}}], "train.members is the same for all networks"),
         ([{}, {"model": {"filter": 3}}], "no such setting: model.filter. Did you mean 'model.filters'?"),
         ([{"model": {"filters": 2}}], "model.reduction=4 leaves squeeze-excite no channel"),

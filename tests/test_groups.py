@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -84,6 +85,31 @@ def test_what_failed_is_listed_with_its_reason(shops, trained):
     assert quiet.stderr.startswith("failed: 2 of 4 groups"), "what is missing from the answer is told all the same"
     strict = called("predict", shops, "--run", run, "--strict")
     assert (strict.returncode, strict.stdout) == (65, "")
+
+
+def test_what_a_training_would_say_of_each_is_said_of_all_together(trained, tmp_path):
+    run, said = trained
+    percents = {each["group"]: each["percent"] for each in c.inspect(run)["groups"] if each["percent"] is not None}
+    worst = min(percents, key=percents.__getitem__)
+    assert percents[worst] < 0, "two epochs are no match for a baseline"
+    behind = sum(each < 0 for each in percents.values())
+    assert f"note: of {behind} of 2 groups a baseline forecasts the validation rows better than the model" in said
+    assert f"most clearly of {worst} (" in said
+    assert "mended" not in said
+    holes = pd.concat([shop("a").drop(index=[40, 41]), shop("b").drop(index=50)])
+    holes.to_csv(tmp_path / "holes.csv", index=False)
+    done = called("train", tmp_path / "holes.csv", "--run", tmp_path / "run", "--per", "shop", *SMALL)
+    assert "mended, in all groups: 3 missing rows; 3 missing values, filled by a straight line" in done.stderr
+
+
+def test_a_backtest_says_that_series_are_strangers_to_a_run(shops, trained):
+    run, _ = trained
+    done = called("backtest", shops, "--run", run / "groups" / folder_name(".."), "--strict")
+    assert done.returncode == 65
+    frame = pd.concat([shop(".."), shop("A/1")])
+    notes = c.backtest(frame, run / "groups" / folder_name("..")).notes
+    assert any("1 series the run was not trained on (first 'A/1')" in note for note in notes)
+    assert not any("not trained on (first" in note for note in c.backtest(shop(".."), run / "groups" / "%2E%2E").notes)
 
 
 def test_a_run_of_each_stands_by_itself(trained):
@@ -190,6 +216,7 @@ def test_levels_samples_and_the_log_are_those_of_each_run(regions):
 def test_of_many_runs_no_network_and_no_open_file_is_kept(regions):
     data = regions.path.parent / "data.csv"
     group_frame().to_csv(data, index=False)
+    gc.collect()  # of other tests
     before = len(os.listdir("/proc/self/fd"))
     made = c.forecast_groups(data, regions.path)
     assert len(os.listdir("/proc/self/fd")) == before
@@ -277,8 +304,10 @@ def test_killed_half_way_the_same_command_goes_on(tmp_path):
         training.send_signal(signal.SIGINT)
         assert "the same command goes on" in training.communicate()[1]
         assert training.returncode == 130
-    before = {each.parent.name: each.read_text() for each in (tmp_path / "runs" / "groups").glob("*/current")}
-    assert 2 <= len(before) < 5
+    index = json.loads((tmp_path / "runs" / "groups.json").read_text())["groups"]
+    published = {each.parent.name: each.read_text() for each in (tmp_path / "runs" / "groups").glob("*/current")}
+    before = {name: published[name] for name, each in index.items() if each["done"]}
+    assert len(published) - 1 <= len(before) < 5, "Ctrl-C may come between a publishing and its line in the index"
     assert called("predict", data, "--run", tmp_path / "runs", "-q").returncode == 0
     done = command(*arguments)
     assert done.returncode == 0

@@ -85,9 +85,10 @@ def came() -> np.ndarray:
 class Workers:
     """Trials without networks: the error is that of the point, and falls from rung to rung."""
 
-    def __init__(self, cut: int = 10**9) -> None:
+    def __init__(self, cut: int = 10**9, seconds: float = 1.0) -> None:
         self.climbs: list[Climb] = []
         self.cut = cut
+        self.seconds = seconds
 
     def arriving(self, work, shared, pieces, tell):
         del work, shared
@@ -103,7 +104,7 @@ class Workers:
             off = abs(rate - 0.02) + layers / 100
             assert (way.kept is None) == (way.rung == 0)
             forecast = came() + off * SIDES[way.own["train"]["seed"] % 2] if way.rung == RUNGS - 1 else None
-            yield number, Reached(off + 0.1 / (1 + way.rung), forecast, 2**way.rung, b"kept", 1.0)
+            yield number, Reached(off + 0.1 / (1 + way.rung), forecast, 2**way.rung, b"kept", self.seconds)
 
 
 def search(folder: Path, most: int, deadline: float = float("inf")) -> _Search:
@@ -172,7 +173,7 @@ def test_trials_whose_checkpoints_are_gone_are_trained_again_rather_than_forgott
     made = search(tmp_path, ROUND)
     made.carry_out(Workers())
     best = made.best()
-    for path in (tmp_path / "search").glob("trial-*.npz"):
+    for path in (tmp_path / "search").glob("*/trial-*.npz"):
         path.unlink()
     assert made.best() == best
 
@@ -190,10 +191,11 @@ def test_what_it_proposes_comes_to_be_better_than_chance(tmp_path):
 
 
 def test_it_ends_while_there_is_time_to_train_the_best(tmp_path):
-    made, there = search(tmp_path, 10 * ROUND, deadline=time.perf_counter() + 2.0), Workers()
+    made, there = search(tmp_path, 10 * ROUND, deadline=time.perf_counter() + 60), Workers(seconds=30)
     made.carry_out(there)
-    assert sum(way.own["model"]["layers"] < 3 for way in there.climbs) == 1, "one would take 4 s, and there are 2"
+    assert sum(way.own["model"]["layers"] < 3 for way in there.climbs) == 1, "one would take 120 s, and there are 60"
     assert made.best().errors == {0: made.best().mae}
+    assert [each.number for each in made.chosen()] == [0], "none came to its end: the plain training's, whatever it has"
 
 
 def test_those_are_averaged_whose_average_is_best_and_what_is_written_trains_the_same(tmp_path):
@@ -226,8 +228,12 @@ def test_another_task_begins_anew_and_a_damaged_journal_is_told(tmp_path):
     assert (len(again.trials()), note) == (ROUND, "")
     other, note = Study.begun(tmp_path / "search", {"data": "other"}, SPACE, seed=3)
     assert other.trials() == []
-    assert "begins anew" in note
-    (tmp_path / "search" / "journal.sqlite3").write_bytes(b"no database at all, but long enough to be looked at")
+    assert "was of other data: a new one begins" in note
+    again, note = Study.begun(tmp_path / "search", {"data": "one"}, SPACE, seed=3)
+    assert (len(again.trials()), note) == (ROUND, ""), "nothing is lost by having begun another"
+    other.clear_others()
+    assert list((tmp_path / "search").iterdir()) == [other.folder]
+    (other.folder / "journal.sqlite3").write_bytes(b"no database at all, but long enough to be looked at")
     with pytest.raises(DataError, match=r"journal\.sqlite3 can't be used"):
         Study.begun(tmp_path / "search", {"data": "other"}, SPACE, seed=3)
 
@@ -236,7 +242,7 @@ def cut_off(run: Path, arguments: list[str]) -> None:
     """The real command, killed once a trial has come to its first rung."""
     program = [sys.executable, "-m", "cnnlstm_cli", *arguments]
     with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as first:
-        while not list((run / "search").glob("trial-*.npz")) and first.poll() is None:
+        while not list((run / "search").glob("*/trial-*.npz")) and first.poll() is None:
             time.sleep(0.05)
         first.send_signal(signal.SIGKILL)
         first.communicate()  # which ends when the processes it had started have ended as well

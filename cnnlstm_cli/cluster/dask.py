@@ -47,8 +47,13 @@ def scheduler(where: Where) -> Iterator[Dask]:
 def _client(address: str) -> Client:
     try:
         return distributed.Client(address, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError):
-        raise BusyError(f"--cluster {address}: no scheduler answers. Start one with: dask scheduler") from None
+    except ValueError:
+        raise UsageError(f"--cluster {address} is no address. Write local, or tcp://host:8786.") from None
+    except OSError:
+        raise BusyError(
+            f"--cluster {address}: no scheduler answers. Start one, and workers, with: dask scheduler --host "
+            "127.0.0.1; dask worker tcp://127.0.0.1:8786"
+        ) from None
 
 
 class Dask:
@@ -103,9 +108,11 @@ class Dask:
 
 
 def _went_away(client: Client, error: Exception) -> BusyError:
+    which = "workers were lost too often" if isinstance(error, distributed.KilledWorker) else "the scheduler went away"
+    address = client.scheduler.address if client.scheduler else ""
     return BusyError(
-        f"--cluster {client.scheduler.address if client.scheduler else ''}: {type(error).__name__}: the scheduler went "
-        "away, or workers too often. See that they run and have memory enough, and try again."
+        f"--cluster {address}: {which}, or all of the workers. See that they run and have memory enough, and give the "
+        "same command again."
     )
 
 

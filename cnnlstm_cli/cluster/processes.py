@@ -55,7 +55,8 @@ class Processes:
         if left:
             raise BusyError(
                 f"--cluster local: processes were killed {killed} times, for want of memory perhaps: about "
-                f"{self._each / 2**30:.1f} GiB each, {self._at_once} at a time. Leave out --cluster, or try later."
+                f"{self._each / 2**30:.1f} GiB each, {self._at_once} at a time. Leave out --cluster, or try later. A "
+                'script needs `if __name__ == "__main__":` around what it does.'
             )
 
     def _started(self, shared: Any, count: int) -> ProcessPoolExecutor:

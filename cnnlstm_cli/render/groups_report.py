@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from cnnlstm_cli.render.messages import MOST, failures, printable
-from cnnlstm_cli.render.report import table
+from cnnlstm_cli.render.report import counts, table
 
 if TYPE_CHECKING:
     from cnnlstm_cli.groups_training import Groupwise
@@ -63,8 +63,23 @@ def groups_lines(facts: Facts) -> Iterator[str]:
     yield from failures({each["group"]: each["failed"] for each in facts["groups"] if each["failed"]}, count)
 
 
-def trained_line(made: Groupwise, per: str) -> str:
-    """What came of a training of many."""
+def trained_lines(made: Groupwise, facts: Facts) -> Iterator[str]:
+    """What came of a training of many, what was mended, and where a baseline does better."""
+    if made.mended:
+        yield f"mended, in all groups: {counts(made.mended)}"
+    now = [each for each in facts["groups"] if each["group"] in made.trained and each["percent"] is not None]
+    behind = sorted((each for each in now if each["percent"] < 0), key=lambda each: float(each["percent"]))
+    yield _trained(made, facts["per"])
+    if behind:
+        most = behind[0]
+        yield (
+            f"note: of {len(behind):,} of {len(now):,} groups a baseline forecasts the validation rows better than the "
+            f"model, most clearly of {printable(most['group'])} ({most['against']}, by {-most['percent']:.0f} %): "
+            f"cnnlstm inspect {made.path} tells all"
+        )
+
+
+def _trained(made: Groupwise, per: str) -> str:
     entries = [made.index["groups"][name] for name in made.trained]
     took = f"{made.seconds / 60:.1f} min" if made.seconds >= LONG else f"{made.seconds:.0f} s"
     same = sum(not (each["published"] or each["failed"]) for each in entries)

@@ -57,8 +57,10 @@ def search_lines(search: Facts) -> Iterator[str]:
     """What a search came to, in words."""
     stopped = f"{search['complete']} trained to the end, {search['stopped']} stopped on the way"
     failed = f", {search['failed']} failed" if search["failed"] else ""
-    yield f"{search['trials']} trials: {stopped}{failed}"
-    if search["plain"]:
+    left = search["trials"] - sum(search[state] for state in ("complete", "stopped", "failed"))
+    unfinished = f", {left} unfinished" if left else ""
+    yield f"{search['trials']} trials: {stopped}{failed}{unfinished}"
+    if search["plain"] and search["complete"]:
         gain = 100 * (1 - search["mae"] / search["plain"])
         yield f"best: trial {search['best']}, {gain:.1f} % less error than the best of the plain training's networks"
     yield f"published: {_averaged(search['published'])}"

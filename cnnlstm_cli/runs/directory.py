@@ -84,7 +84,8 @@ class RunDirectory:
         except (FileNotFoundError, NotADirectoryError):
             if (self.path / GROUPS).is_file():
                 raise InputError(
-                    f"{self.path} holds a run for each group of a file. Name one of them, as {self.path}/groups/NAME; "
+                    f"{self.path} holds a run for each group of a file. Name one of them, as {self.path}/groups/NAME, "
+                    "and give the rows of that group alone; "
                     f"predict and inspect take them all. See: cnnlstm inspect {self.path}"
                 ) from None
             raise InputError(f"{self.path} holds no run. Train one: cnnlstm train DATA --run {self.path}") from None

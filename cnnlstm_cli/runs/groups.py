@@ -35,7 +35,15 @@ TOLD = {
     "complete": bool,
     "task": dict,
     "groups": Many(
-        {"": {**dict.fromkeys(("done", "published"), bool), "failed": str, "why": str, "validation": SCORES}}
+        {
+            "": {
+                **dict.fromkeys(("done", "published"), bool),
+                "failed": str,
+                "why": str,
+                "validation": SCORES,
+                "mended?": Many({"": int}),
+            }
+        }
     ),
 }
 
