@@ -17,10 +17,10 @@ from cnnlstm_cli.series.windows import Index, Windows, evenly
 BATCH = 4096
 MOST_WINDOWS = 40_000
 MOST_PRODUCTS = 4e10  # windows x lookback^2: about a second
-PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # shares of the number of windows, which is a row's own weight
+PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)  # shares of the number of windows, which is a row's own weight
 BLOCKS, EVERY = 50, 5  # of 50 stretches of windows every fifth is held out to choose the penalty
 FEWEST_TO_CHOOSE = 250
-UNCHOSEN = 1e-1
+UNCHOSEN = 3e-1
 SMALLEST_DEVIATION = 1e-5  # of a window, below which it counts as constant
 
 Scaled = NDArray[np.float32]
