@@ -39,7 +39,7 @@ def of_lookback(lookback: int, horizon: int, seasons: Sequence[int], weights: Nu
     The drift among them is the straight line through the lookback's first and last row.
     """
     steps = np.arange(horizon)
-    made: dict[str, Numbers] = {}
+    made: dict[str, Numbers] = {} if weights is None else {"linear": weights}
     for season in (1, *(season for season in seasons if season <= lookback)):
         repeated = np.zeros((lookback, horizon))
         repeated[lookback - season + steps % season, steps] = 1.0
@@ -49,7 +49,7 @@ def of_lookback(lookback: int, horizon: int, seasons: Sequence[int], weights: Nu
         slope = (steps + 1) / (lookback - 1)
         line[0], line[-1] = -slope, 1 + slope
         made[LINE] = line
-    return made if weights is None else {**made, "linear": weights}
+    return made
 
 
 def averaged(linear: Mapping[str, Numbers], weights: Mapping[str, float]) -> Numbers:

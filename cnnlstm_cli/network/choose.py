@@ -3,6 +3,9 @@
 An average is seldom worse than its parts, and which weights are best a few validation windows can't say: they overlap,
 and come from a few weeks. What they do say is that a forecast whose error is twice another's is the worse one. So
 weights fall with the error, and the more of these rows do not overlap, the nearer they come to those that are best.
+
+Among the best are those that learn alone: trained anew on all rows they will be better than they were here, and what
+naive forecasts seem to add to them is then not there.
 """
 
 from __future__ import annotations
@@ -23,16 +26,20 @@ SMALLEST_ERROR = 1e-6  # deviations: below it is float32's rounding
 LEAST = 0.15  # of an equal weight: what has less is not worth the time to train and forecast with it
 
 
-def weighed(forecasts: Sequence[Forecasts], came: Forecasts, starts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The weight of each of the forecasts, (k,), in an average: none is negative, and they are 1 together.
+def weighed(
+    learnt: Sequence[Forecasts], naive: Sequence[Forecasts], came: Forecasts, starts: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """The weight of each forecast, first of those that learn, (k,), in an average: none is negative; together 1.
 
     starts  (m,) first rows of the windows
 
-    Between those `by_error` and the `best`, by how many windows that do not overlap there are.
+    Between those `by_error` of all and the `best` of those that learn, by how many windows that do not overlap there
+    are.
     """
     groups = int(apart(starts, came.shape[1]).max()) + 1
     trust = groups / (groups + BELIEVED)
-    weights = trust * best(forecasts, came) + (1 - trust) * by_error(forecasts, came)
+    weights = (1 - trust) * by_error([*learnt, *naive], came)
+    weights[: len(learnt)] += trust * best(learnt, came)
     weights[weights < LEAST / len(weights)] = 0.0
     found: NDArray[np.float64] = weights / weights.sum()
     return found

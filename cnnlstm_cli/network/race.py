@@ -296,9 +296,11 @@ def averaged(trained: Sequence[Member], windows: Windows, simple: Mapping[str, N
     lookback all of them; without that which a network still is, as it began."""
     if any(member.spec.start == "linear" and member.fit.best == 0 for member in trained):
         simple = {name: each for name, each in simple.items() if name != "linear"}
-    forecasts = [forecaster(member.model, windows)() for member in trained]
-    forecasts += [ridge.linear(windows, each) for each in simple.values()]
-    weights = weighed(forecasts, windows.came(windows.validation), windows.validation)
+    made = {name: ridge.linear(windows, simple[name]) for name in sorted(simple, key=lambda name: name != "linear")}
+    forecasts = [*(forecaster(member.model, windows)() for member in trained), *made.values()]
+    learnt = len(trained) + ("linear" in made)
+    came, starts = windows.came(windows.validation), windows.validation
+    weights = weighed(forecasts[:learnt], forecasts[learnt:], came, starts)
     average = sum((np.float32(weight) * each for weight, each in zip(weights, forecasts, strict=True)), np.float32(0))
-    beside = {name: weight for name, weight in zip(simple, weights[len(trained) :].tolist(), strict=True) if weight}
+    beside = {name: weight for name, weight in zip(made, weights[len(trained) :].tolist(), strict=True) if weight}
     return Race(trained, weights[: len(trained)].tolist(), beside, np.asarray(average, np.float32))

@@ -62,7 +62,7 @@ def test_as_linear_models_of_the_lookback_baselines_forecast_the_same():
         np.testing.assert_allclose(made, seasonal_naive(windows, season, first), atol=1e-5)
     line = linear(windows, found[LINE])[:, :, 0]
     np.testing.assert_allclose(line, drift(windows, windows.validation), atol=1e-5)
-    assert list(of_lookback(1, 5, (4,), np.ones((1, 5)))) == ["last value", "linear"]
+    assert list(of_lookback(1, 5, (4,), np.ones((1, 5)))) == ["linear", "last value"]
 
 
 def test_the_average_of_linear_models_is_one():
