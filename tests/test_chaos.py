@@ -81,8 +81,8 @@ class Trainer:
     """Runs a script's work again and again, each time in a process of its own that has its libraries loaded already."""
 
     def __init__(self, *script: str | Path) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", *script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        self.process = subprocess.Popen(  # not buffered: `select` does not see what a buffer holds already
+            [sys.executable, "-c", *script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
         )
         assert self.process.stdin
         assert self.process.stdout
@@ -90,7 +90,7 @@ class Trainer:
 
     def train(self, arguments: list[str], kill: Callable[[], bool]) -> int:
         """The exit code of one training, which is killed as soon as `kill` says so."""
-        self.stdin.write(json.dumps(arguments) + "\n")
+        self.stdin.write(json.dumps(arguments).encode() + b"\n")
         child = int(self.stdout.readline())
         while not select.select([self.stdout], [], [], 0.001)[0]:
             if kill():
