@@ -20,6 +20,8 @@ from cnnlstm_cli.cluster import Standing, arriving, dask, processes
 from cnnlstm_cli.cluster.processes import processes as processes_for
 from cnnlstm_cli.errors import BusyError, DataError, OutputError, UsageError
 from cnnlstm_cli.groups_training import train_groups
+from cnnlstm_cli.render.messages import Messages
+from cnnlstm_cli.render.progress import TerminalWatcher
 from cnnlstm_cli.runs.directory import RunDirectory
 from tests import SAMPLES
 from tests.clusters import cluster, computing
@@ -42,6 +44,7 @@ class Follower(Watcher):
     def stands(self, standing: Standing) -> None:
         self.told.append(standing)
         if standing.done == self.at:
+            self.at = -1
             self.act()
 
 
@@ -64,8 +67,22 @@ def test_pieces_come_in_their_order_from_other_processes():
 def test_what_a_killed_process_was_at_is_done_again(tmp_path):
     follower = Follower()
     assert carried_out(killed_once, tmp_path, range(5), "local", follower.stands) == list(range(5))
-    assert follower.told[-1].killed == 1
+    assert follower.told[-1].lost == 1
     assert follower.told[-1].done == 5
+
+
+def test_who_follows_is_told_of_processes_that_are_lost_and_of_those_that_join(capsys):
+    watcher = TerminalWatcher(Messages())
+    for done, at_once, lost in ((0, 2, 0), (1, 2, 0), (1, 0, 1), (1, 1, 1), (2, 3, 1), (4, 0, 1)):
+        watcher.stands(Standing(done, 4, at_once, 2**30, lost))
+    watcher.stands(Standing(0, 8, 3, 2**30))  # the next trainings, of the same workers
+    assert capsys.readouterr().err.splitlines() == [
+        "4 trainings, 2 at a time, about 1.0 GiB each",
+        "a process was lost: what it was at is done again",
+        "0 at a time now",
+        "1 at a time now",
+        "3 at a time now",
+    ]
 
 
 def test_processes_that_are_always_killed_are_given_up():
@@ -121,7 +138,7 @@ def test_twelve_series_are_trained_the_same_to_the_bit_in_processes_and_on_a_clu
         with distributed.Client(there.address, set_as_default=False) as client:
             options = {"horizon": 7, "settings": SMALL, "cluster": client, "watcher": follower}
             spread = train_groups(data, tmp_path / "spread", "shop", **options)
-    assert follower.told[-1].done == 12
+    assert (follower.told[-1].done, follower.told[-1].lost) == (12, 1)
     assert not local.failed
     assert not spread.failed
     for name in data["shop"].unique():

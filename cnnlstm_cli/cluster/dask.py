@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 PATIENCE = 10  # seconds in which a scheduler has to answer
+START = 30  # seconds in which a worker has to be there, that may have been started a moment ago
+LOOK = 5  # seconds from one look at the workers to the next, where nothing arrives
 GONE = (distributed.CancelledError, distributed.KilledWorker, distributed.comm.CommClosedError, OSError)
 
 
@@ -37,7 +39,7 @@ def scheduler(where: Where) -> Iterator[Dask]:
         client = ours.enter_context(_client(where)) if isinstance(where, str) else where
         try:
             with contextlib.suppress(TimeoutError):
-                client.wait_for_workers(1, timeout=PATIENCE)  # they may have been started a moment ago
+                client.wait_for_workers(1, timeout=START)
             _require_alike(client)
         except GONE as error:
             raise _went_away(client, error) from None
@@ -93,18 +95,23 @@ class Dask:
         waiting: dict[Future, int],
     ) -> Generator[tuple[int, Result]]:
         """A few pieces for each thread are with the scheduler at a time: each is made when it is asked for."""
-        numbers, arrived = iter(range(len(pieces))), distributed.as_completed(loop=self._client.loop)
-        for done in range(len(pieces)):
-            at_once = sum(self._client.nthreads().values())
-            tell(Standing(done, len(pieces), at_once, self._each))
-            for number in itertools.islice(numbers, max(0, AHEAD * max(1, at_once) - len(waiting))):
-                future = self._client.submit(work, self._sent, pieces[number], pure=False)
-                waiting[future] = number
-                arrived.add(future)
-            future = next(arrived)
-            result: Result = future.result()
-            yield waiting.pop(future), result
-        tell(Standing(len(pieces), len(pieces), 0, self._each))
+        numbers, done, known, told = iter(range(len(pieces))), 0, set[str](), Standing(-1, len(pieces), 0, self._each)
+        while done < len(pieces):
+            threads = self._client.nthreads()
+            known, lost = set(threads), told.lost + len(known - threads.keys())
+            standing = Standing(done, len(pieces), sum(threads.values()), self._each, lost)
+            if standing != told:
+                tell(standing)
+            told = standing
+            for number in itertools.islice(numbers, max(0, AHEAD * max(1, standing.at_once) - len(waiting))):
+                waiting[self._client.submit(work, self._sent, pieces[number], pure=False)] = number
+            with contextlib.suppress(distributed.TimeoutError), self._client.as_current():
+                distributed.wait(list(waiting), timeout=LOOK, return_when="FIRST_COMPLETED")
+            if future := next((each for each in waiting if each.done()), None):
+                result: Result = future.result()
+                yield waiting.pop(future), result
+                done += 1
+        tell(Standing(done, len(pieces), 0, self._each, told.lost))
 
 
 def _went_away(client: Client, error: Exception) -> BusyError:

@@ -26,7 +26,7 @@ class Standing:
     done, total  pieces
     at_once      how many are worked on at a time
     memory       bytes that each may take, as estimated
-    killed       how many times processes were, so far
+    lost         how many times processes were killed, or workers went away, so far
     failed       how many pieces that are done came to nothing
     """
 
@@ -34,7 +34,7 @@ class Standing:
     total: int
     at_once: int
     memory: int
-    killed: int = 0
+    lost: int = 0
     failed: int = 0
 
     @property
@@ -55,7 +55,7 @@ class Workers(Protocol):
         """`work(shared, piece)` of every piece with its number, as soon as it is there, in any order.
 
         work   a function of a module, as it is found by its name; its arguments and results can be pickled
-        tell   is called at the beginning and after every piece, once its result was taken
+        tell   is called at the beginning, after every piece, once its result was taken, and when workers come or go
 
         To be closed, where it is not followed to its end: what waits is given up then. Raises what a piece raises, once
         those that wait are given up; UsageError where the workers' software differs from ours; BusyError when processes

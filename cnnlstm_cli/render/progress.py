@@ -32,8 +32,8 @@ class TerminalWatcher(Watcher):
         self._once = once
         self._trainings = 0
         self._baseline = ""
-        self._seen = self._killed = 0
-        self._stood = False
+        self._seen = 0
+        self._standing: Standing | None = None
         self._stage = ""
         console = Console(stderr=True)
         # `disable` keeps even the cursor's control codes out of a file, and blank lines off a dumb terminal
@@ -96,14 +96,16 @@ class TerminalWatcher(Watcher):
 
     def stands(self, standing: Standing) -> None:
         """A bar over all trainings; the first time it says how many there are, and in a log each one that is done."""
-        if not (standing.done or standing.killed or self._stood):
-            self._stood = True
+        before, self._standing = self._standing, standing
+        if before is None and not standing.done:
             memory = f", about {standing.memory / 2**30:.1f} GiB each" if standing.memory else ""
             count = f"{standing.total:,} training{'s' if standing.total > 1 else ''}"
             self._messages.say(f"{count}, {standing.at_once} at a time{memory}")
-        if standing.killed > self._killed:
-            self._killed = standing.killed
-            self._messages.say("a process was killed: what it was at is done again")
+        elif before and before.done < before.total and standing.done < standing.total:  # of the same trainings
+            if standing.lost > before.lost:
+                self._messages.say("a process was lost: what it was at is done again")
+            if standing.at_once != before.at_once:
+                self._messages.say(f"{standing.at_once} at a time now")
         told = f"{standing.done:,} done, {standing.running} running"
         told += f", {standing.failed:,} failed" if standing.failed else ""
         self._messages.detail(f"trainings: {told}, of {standing.total:,}")
