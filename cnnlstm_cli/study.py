@@ -7,14 +7,18 @@ first.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cnnlstm_cli.errors import DataError, needing
 from cnnlstm_cli.runs.atomic import write_atomically, writing_to
@@ -64,11 +68,28 @@ class Study:
             for key, each in space.items()
         }
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        path = folder / "journal.sqlite3"
+        with self._reading():
+            storage = f"sqlite:///{self._journal}"
+            self._study = optuna.create_study(storage=storage, study_name=NAME, load_if_exists=True)
+        self._every()
+
+    @property
+    def _journal(self) -> Path:
+        return self.folder / "journal.sqlite3"
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
         try:
-            self._study = optuna.create_study(storage=f"sqlite:///{path}", study_name=NAME, load_if_exists=True)
+            yield
         except Exception as error:  # noqa: BLE001 - SQLAlchemy's and Optuna's have no common class
-            raise DataError(f"{path} can't be used: {str(error).splitlines()[0]}. Remove it to begin anew.") from None
+            why = str(error).splitlines()[0]
+            raise DataError(f"{self._journal} can't be used: {why}. Remove it to begin anew.") from None
+
+    def _every(self) -> list[optuna.trial.FrozenTrial]:
+        """Raises DataError where the journal is damaged."""
+        with self._reading():
+            found: list[optuna.trial.FrozenTrial] = self._study.trials
+        return found
 
     @classmethod
     def begun(cls, folder: Path, same: Mapping[str, Any], space: Space, seed: int) -> tuple[Study, str]:
@@ -105,13 +126,13 @@ class Study:
                 each.user_attrs.get("seconds", 0.0),
                 each.user_attrs.get("failed", ""),
             )
-            for each in self._study.trials
+            for each in self._every()
         ]
 
     def round(self, number: int, most: int, first: Sequence[Mapping[str, Any]]) -> list[Trial]:
         """The trials of a round, the first of all rounds beginning with the points `first`; no trial beyond `most`."""
         begin, end = number * ROUND, min((number + 1) * ROUND, most)
-        known = len(self._study.trials)
+        known = len(self._every())
         for place in range(known, end):
             if place < len(first):
                 self._study.enqueue_trial(dict(first[place]))
@@ -145,8 +166,19 @@ class Study:
         """The file of a trial's training."""
         return self.folder / f"trial-{number}.npz"
 
-    def forecast(self, number: int) -> Path:
-        """The file of what it forecast for the validation windows at its end."""
+    def write_forecast(self, number: int, forecast: NDArray[np.float32]) -> None:
+        """What a trial forecast for the validation windows at its end. Raises OutputError."""
+        write_atomically(self._forecast(number), forecast.tobytes())
+
+    def read_forecast(self, number: int, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
+        """That again; None where it is gone or damaged."""
+        try:
+            found = np.frombuffer(self._forecast(number).read_bytes(), np.float32).reshape(shape)
+        except (OSError, ValueError):
+            return None
+        return found if np.isfinite(found).all() else None
+
+    def _forecast(self, number: int) -> Path:
         return self.folder / f"trial-{number}.f32"
 
     def importance(self) -> dict[str, float]:
@@ -162,4 +194,4 @@ class Study:
         return {key: value / total for key, value in found.items()} if total > 0 else {}
 
     def _trial(self, number: int) -> optuna.trial.Trial:
-        return optuna.trial.Trial(self._study, self._study.trials[number]._trial_id)
+        return optuna.trial.Trial(self._study, self._every()[number]._trial_id)

@@ -9,10 +9,9 @@ import shutil
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from cnnlstm_cli.candidate import Watcher, compete, write
 from cnnlstm_cli.cluster import LOCAL, Where, Workers, workers
@@ -187,7 +186,7 @@ class _Search:
         space = space_of(preset, given, usual, longest)
         same = {
             "data": table.fingerprint,
-            "options": asked.plain(),
+            "options": asked.with_jobs(None).plain(),
             "preset": preset,
             "space": {key: vars(each) for key, each in space.items()},
             "software": packages(),
@@ -218,12 +217,16 @@ class _Search:
 
     def _tell_late(self) -> None:
         """What there was no time for."""
-        trials = self.study.trials()
-        ended = sum(each.state == "complete" for each in trials)
-        plain = "" if ended else ": what is published is the plain training's, and another --time-limit may do better"
-        self.watcher.note(
-            f"out of time: {len(trials)} of {self.trials} trials begun, {ended} trained to the end{plain}"
-        )
+        trials, ended = self.study.trials(), len(self._ended())
+        plain = ": what is published is the plain training's, and another --time-limit may do better"
+        told = "" if ended or self._plain_error is None else plain
+        self.watcher.note(f"out of time: {len(trials)} of {self.trials} trials begun, {ended} trained to the end{told}")
+
+    def _ended(self) -> list[Trial]:
+        """The trials that were trained to the end, by number."""
+        from cnnlstm_cli.network.trial import RUNGS
+
+        return [each for each in self.study.trials() if RUNGS - 1 in each.errors]
 
     @property
     def _plain_error(self) -> float | None:
@@ -265,7 +268,7 @@ class _Search:
             return
         write_atomically(self.study.checkpoint(number), reached.kept)
         if reached.forecast is not None:
-            write_atomically(self.study.forecast(number), reached.forecast.tobytes())
+            self.study.write_forecast(number, reached.forecast)
         self.study.report(number, rung, reached.mae, reached.epochs, reached.seconds)
 
     def _kept(self, number: int) -> bytes | None:
@@ -287,6 +290,7 @@ class _Search:
         seed = (train.seed + trial.number * SEEDS_APART) % 2**31
         return {**settings, "train": {**settings.get("train", {}), "seed": seed}}
 
+    @cached_property
     def chosen(self) -> list[Trial]:
         """Those that are worth averaging: the best average of all that came to the end. Where none did, the plain
         training's: of half a training it can't be said whether it is better."""
@@ -294,24 +298,28 @@ class _Search:
 
         windows = self.common.windows
         came = windows.came(windows.validation)
-        ended = [each for each in self.study.trials() if self.study.forecast(each.number).exists()]
+        trials = self._ended()
+        found = {each.number: self.study.read_forecast(each.number, came.shape) for each in trials}
+        if lost := [str(number) for number, forecast in found.items() if forecast is None]:
+            self.watcher.note(f"{self.study.folder}: damaged: trials {', '.join(lost)} are left out of the average")
+        forecasts = {number: forecast for number, forecast in found.items() if forecast is not None}
+        ended = [each for each in trials if each.number in forecasts]
         if not ended and self.best():  # which raises where there is none at all
             return self.study.trials()[: len(self.plain)]
-        forecasts = [self.study.forecast(each.number).read_bytes() for each in ended]
-        weights = best([np.frombuffer(each, np.float32).reshape(came.shape) for each in forecasts], came)
+        weights = best(list(forecasts.values()), came, self.most)
         order = sorted(zip(weights, ended, strict=True), key=lambda each: (-each[0], each[1].mae))
-        return [each for weight, each in order[: self.most] if weight]
+        return [each for weight, each in order if weight]
 
     def tuned(self, asked: Spec) -> Spec:
         """What is asked for, with the settings of those that are chosen."""
-        chosen = self.chosen()
+        chosen = self.chosen
         data = replace(asked.data, lookback=self.common.spec.data.lookback)
         train = replace(asked.train, members=len(chosen))
         return replace(asked, data=data, train=train, network=tuple(self.own(each) for each in chosen))
 
     def checkpoints(self, directory: RunDirectory) -> Path:
         """A folder that holds the trainings of those that are chosen, as a race keeps them."""
-        chosen, best = self.chosen(), self.best()
+        chosen, best = self.chosen, self.best()
         told = ", ".join(str(each.number) for each in chosen)
         self.watcher.note(f"best: trial {best.number}, error {best.mae:.4f}; trained for the average: {told}")
         folder, _ = directory.checkpoint({"search": told}, resume=False)
@@ -325,8 +333,9 @@ class _Search:
         """Of those that came farthest. Raises UsageError where none came anywhere."""
         reached = [each for each in self.study.trials() if each.errors]
         if not reached:
-            why = next((each.failed for each in self.study.trials() if each.failed), "there was no time for one")
-            raise UsageError(f"no trial came to anything: {why}. Give more time with --time-limit.")
+            none = "there was no time for one. Give more with --time-limit"
+            why = next((each.failed for each in self.study.trials() if each.failed), none)
+            raise UsageError(f"no trial came to anything: {why.removesuffix('.')}.")
         return min(reached, key=lambda each: (-max(each.errors), each.mae))
 
     def _late(self) -> bool:
@@ -340,9 +349,7 @@ class _Search:
             return time.perf_counter() > self.deadline
         best = self.best()
         share = 2.0 ** (1 + max(best.errors) - RUNGS)  # of a training, at its rung
-        ended = sorted((each for each in known if max(each.errors) == RUNGS - 1), key=lambda each: each.mae)[
-            : self.most
-        ]
+        ended = sorted(self._ended(), key=lambda each: each.mae)[: self.most]
         longest = max(each.seconds for each in ended or [best]) / share
         turns = AGAIN * self.common.spec.train.refit * math.ceil(max(1, len(ended)) / cores()) + (1 - share)
         return time.perf_counter() + turns * longest > self.deadline
@@ -350,7 +357,7 @@ class _Search:
     def facts(self, seeds: Collection[int]) -> dict[str, Any]:
         """What run.json keeps of it; `seeds` are those of the networks that are averaged in the end."""
         trials, best = self.study.trials(), self.best()
-        published = [each.number for each in self.chosen() if self.own(each)["train"]["seed"] in seeds]
+        published = [each.number for each in self.chosen if self.own(each)["train"]["seed"] in seeds]
         counts = {state: sum(each.state == state for each in trials) for state in ("complete", "stopped", "failed")}
         return {
             "trials": len(trials),
@@ -366,7 +373,7 @@ class _Search:
     def toml(self) -> str:
         """The settings of those that are chosen as `train --config` reads them; what is None is left to it."""
         lines = ["[data]", f"lookback = {self.common.spec.data.lookback}"]
-        for each in self.chosen():
+        for each in self.chosen:
             settings = [(part, name, value) for part, keys in self.own(each).items() for name, value in keys.items()]
             told = [f"{part}.{name} = {json.dumps(value)}" for part, name, value in settings if value is not None]
             lines += ["", f"[[network]]  # trial {each.number}", *told]

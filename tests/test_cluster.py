@@ -125,6 +125,15 @@ def same_weights(ours: list[np.ndarray], theirs: list[np.ndarray]) -> None:
 
 
 @pytest.mark.slow
+def test_the_only_worker_of_a_cluster_may_be_killed_and_come_again(tmp_path):
+    """And with it what was sent to it."""
+    follower = Follower()
+    with cluster(workers=1) as there:
+        assert carried_out(killed_once, tmp_path, range(5), there.address, follower.stands) == list(range(5))
+    assert follower.told[-1].lost == 1
+
+
+@pytest.mark.slow
 def test_twelve_series_are_trained_the_same_to_the_bit_in_processes_and_on_a_cluster_whose_worker_is_killed(tmp_path):
     data = pd.concat([shop(f"s{k}", rows=60) for k in range(12)], ignore_index=True)
     local = train_groups(data, tmp_path / "local", "shop", horizon=7, settings=SMALL, cluster="local")

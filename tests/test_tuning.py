@@ -195,22 +195,21 @@ def test_it_ends_while_there_is_time_to_train_the_best(tmp_path):
     made.carry_out(there)
     assert sum(way.own["model"]["layers"] < 3 for way in there.climbs) == 1, "one would take 120 s, and there are 60"
     assert made.best().errors == {0: made.best().mae}
-    assert [each.number for each in made.chosen()] == [0], "none came to its end: the plain training's, whatever it has"
+    assert [each.number for each in made.chosen] == [0], "none came to its end: the plain training's, whatever it has"
 
 
 def test_those_are_averaged_whose_average_is_best_and_what_is_written_trains_the_same(tmp_path):
     made = search(tmp_path, 4 * ROUND)
     made.carry_out(Workers())
-    chosen = made.chosen()
+    chosen = made.chosen
     assert 2 <= len(chosen) <= made.most
     seeds = [made.own(each)["train"]["seed"] for each in chosen]
     assert seeds == [8 + each.number * SEEDS_APART for each in chosen]
     assert {seed % 2 for seed in seeds} == {0, 1}, "one too high and one too low are better than the two best"
-    made_of = [np.frombuffer(made.study.forecast(each.number).read_bytes(), np.float32) for each in chosen]
-    off = [np.abs(each - came().ravel()).mean() for each in made_of]
-    assert np.abs(np.mean(made_of, axis=0) - came().ravel()).mean() < min(off)
-    one = replace(made, most=1).chosen()
-    assert [each.number for each in one] == [chosen[0].number]
+    made_of = [made.study.read_forecast(each.number, came().shape) for each in chosen]
+    off = [np.abs(each - came()).mean() for each in made_of]
+    assert np.abs(np.mean(made_of, axis=0) - came()).mean() < min(off)
+    assert [each.number for each in replace(made, most=1).chosen] == [made.best().number], "of one, the best"
 
     asked = Spec(DataSpec(lookback=7), train=TrainSpec(seed=8))
     tuned = made.tuned(asked)
@@ -220,6 +219,16 @@ def test_those_are_averaged_whose_average_is_best_and_what_is_written_trains_the
     networks = read.networks(9_000, 28, 4)
     assert [train.seed for _, train in networks] == seeds
     assert [model.layers for model, _ in networks] == [each.point["model.layers"] for each in chosen]
+
+
+def test_trials_whose_forecast_is_damaged_are_left_out_of_the_average(tmp_path):
+    made = search(tmp_path, 2 * ROUND)
+    made.carry_out(Workers())
+    first = replace(made).chosen[0].number
+    (made.study.folder / f"trial-{first}.f32").write_bytes(b"1234567")
+    left = made.chosen
+    assert left
+    assert first not in {each.number for each in left}
 
 
 def test_another_task_begins_anew_and_a_damaged_journal_is_told(tmp_path):

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import logging
 import pickle
+import ssl
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from cnnlstm_cli.errors import BusyError, UsageError, needing
 from cnnlstm_cli.machine import packages
 
 with needing("--cluster tcp://..."):
+    import dask
     import distributed
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 PATIENCE = 10  # seconds in which a scheduler has to answer
 START = 30  # seconds in which a worker has to be there, that may have been started a moment ago
 LOOK = 5  # seconds from one look at the workers to the next, where nothing arrives
+CERTIFICATES = "DASK_DISTRIBUTED__COMM__TLS__CA_FILE, and ...__CLIENT__CERT and ...__CLIENT__KEY"
 GONE = (distributed.CancelledError, distributed.KilledWorker, distributed.comm.CommClosedError, OSError)
 
 
@@ -36,6 +39,7 @@ def scheduler(where: Where) -> Iterator[Dask]:
         if name.partition(".")[0] == "distributed":
             logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is told by what we raise
     with contextlib.ExitStack() as ours:
+        ours.enter_context(dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}))
         client = ours.enter_context(_client(where)) if isinstance(where, str) else where
         try:
             with contextlib.suppress(TimeoutError):
@@ -51,7 +55,13 @@ def _client(address: str) -> Client:
         return distributed.Client(address, timeout=PATIENCE, set_as_default=False)
     except ValueError:
         raise UsageError(f"--cluster {address} is no address. Write local, or tcp://host:8786.") from None
-    except OSError:
+    except TypeError:
+        raise UsageError(f"--cluster {address} needs certificates: {CERTIFICATES}.") from None
+    except OSError as error:
+        if isinstance(error, FileNotFoundError | ssl.SSLError):
+            raise UsageError(
+                f"--cluster {address}: {error.strerror or error}. Certificates are named by {CERTIFICATES}."
+            ) from None
         raise BusyError(
             f"--cluster {address}: no scheduler answers. Start one, and workers, with: dask scheduler --host "
             "127.0.0.1; dask worker tcp://127.0.0.1:8786"
@@ -59,7 +69,7 @@ def _client(address: str) -> Client:
 
 
 class Dask:
-    """The workers of one scheduler. What calls share is sent once, to each of them."""
+    """The workers of one scheduler. What calls share is sent once."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -82,9 +92,12 @@ class Dask:
                 self._client.cancel(list(waiting), force=True)
 
     def _send(self, shared: Any) -> None:
+        """As a task of its own, and not scattered: so the scheduler sends it again where the last worker that held it
+        is lost."""
         if self._shared is not shared:
-            self._each = TASK + COPIES * len(pickle.dumps(shared, protocol=pickle.HIGHEST_PROTOCOL))
-            self._sent = self._client.scatter(shared, broadcast=True, hash=False)
+            sent = pickle.dumps(shared, protocol=pickle.HIGHEST_PROTOCOL)
+            self._each = TASK + COPIES * len(sent)
+            self._sent = self._client.submit(pickle.loads, sent, pure=False)
             self._shared = shared
 
     def _through(

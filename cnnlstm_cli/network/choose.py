@@ -53,13 +53,18 @@ def by_error(forecasts: Sequence[Forecasts], came: Forecasts) -> NDArray[np.floa
     return weights
 
 
-def best(forecasts: Sequence[Forecasts], came: Forecasts) -> NDArray[np.float64]:
+def best(forecasts: Sequence[Forecasts], came: Forecasts, most: int | None = None) -> NDArray[np.float64]:
     """The weights (k,) with which the mean absolute error is least, about: by picking, again and again, the forecast
-    that the mean of those picked is best with (Caruana et al. 2004)."""
+    that the mean of those picked is best with (Caruana et al. 2004).
+
+    most  forecasts that have a weight; None: all may
+    """
     counts, total = np.zeros(len(forecasts)), np.zeros_like(came)
     for picked in range(1, PICKS + 1):
-        errors = [float(np.abs((total + each) / picked - came).mean()) for each in forecasts]
-        place = int(np.argmin(errors))
+        full = most is not None and np.count_nonzero(counts) >= most
+        allowed = [place for place in range(len(forecasts)) if counts[place] or not full]
+        errors = [float(np.abs((total + forecasts[place]) / picked - came).mean()) for place in allowed]
+        place = allowed[int(np.argmin(errors))]
         counts[place] += 1
         total = total + forecasts[place]
     return counts / PICKS
