@@ -29,7 +29,7 @@ from cnnlstm_cli.evaluation.each_series import behind
 from cnnlstm_cli.evaluation.paths import whole_windows
 from cnnlstm_cli.evaluation.quantiles import to_dict
 from cnnlstm_cli.evaluation.scores import Numbers, score, score_by
-from cnnlstm_cli.forecast import QUANTILES, Run
+from cnnlstm_cli.forecast import MODEL, QUANTILES, Run
 from cnnlstm_cli.machine import packages
 from cnnlstm_cli.planning import Task
 from cnnlstm_cli.runs.atomic import writing_to
@@ -296,8 +296,8 @@ def write(candidate: Candidate, folder: Path, watcher: Watcher, facts: Mapping[s
         (folder / "members").mkdir()
         for number, member in enumerate(members):
             member.model.save(folder / "members" / f"{number}.keras")
-        parity = export(network, folder / "model.onnx")
-        graph = (folder / "model.onnx").read_bytes()
+        parity = export(network, folder / MODEL)
+        graph = (folder / MODEL).read_bytes()
         np.save(folder / "errors.npy", candidate.errors, allow_pickle=False)
         errors = hashlib.sha256((folder / "errors.npy").read_bytes()).hexdigest()
         (folder / "history.csv").write_text(_losses(candidate.raced.trained), encoding="utf-8")

@@ -12,7 +12,7 @@ from cnnlstm_cli import __version__
 from cnnlstm_cli import options as opt
 from cnnlstm_cli.config import settings_from
 from cnnlstm_cli.errors import DataError, DriftError, StoppedError
-from cnnlstm_cli.render.answer import answer, refuse_to_write, report, write_answer
+from cnnlstm_cli.render.answer import after_publishing, answer, refuse_to_write, report, write_answer
 from cnnlstm_cli.render.messages import Messages, failures
 
 app = typer.Typer(
@@ -94,9 +94,10 @@ def train(
         outcome = training.attempt(data, run, unattended, **how)
     made = {name: getattr(outcome, name) for name in ("trained", "published", "why")}
     facts = {"run": str(run), **made, **record_facts(outcome.record)}
-    messages.say(*summary_lines(facts))
-    if json:
-        answer(to_json(facts).encode())
+    with after_publishing(run) if outcome.published else contextlib.nullcontext():
+        messages.say(*summary_lines(facts))
+        if json:
+            answer(to_json(facts).encode())
 
 
 def _train_groups(
@@ -111,9 +112,7 @@ def _train_groups(
     try:
         made = train_groups(data, run, per, unattended=unattended, **how)
     except KeyboardInterrupt as stop:
-        if stop.args:
-            raise StoppedError(str(stop)) from None
-        raise
+        raise StoppedError(str(stop)) if stop.args else stop from None
     facts = inspect_groups(run)
     messages.say(*trained_lines(made, facts))
     told = list(failures(made.failed, len(made.trained)))
@@ -167,8 +166,9 @@ def tune(
             **opt.named(given),
         )
     facts = {"run": str(run), "trained": True, "published": True, **record_facts(done.record)}
-    messages.say(*summary_lines(facts), f"settings: {run}/tuned.toml, for train --config")
-    report(done.facts(), json)
+    with after_publishing(run):
+        messages.say(*summary_lines(facts), f"settings: {run}/tuned.toml, for train --config")
+        report(done.facts(), json)
 
 
 @app.command()

@@ -29,7 +29,7 @@ from cnnlstm_cli.series.scaler import Scaler
 from cnnlstm_cli.series.table import Table
 from cnnlstm_cli.series.windows import Index, Windows, joined, lay, lookback_of
 
-QUANTILES = "quantiles.onnx"
+MODEL, QUANTILES = "model.onnx", "quantiles.onnx"
 MOST_DECIMALS = 290  # more are beyond computing with
 MOST_DEVIATIONS = 1e12  # what single precision can still square
 
@@ -117,7 +117,7 @@ class Run:
         """The network. Raises DataError when its file is not the one that was published."""
         columns = len(self.record.schema.targets) if self.record.spec.model.channels == "joint" else 1
         shape = (self.record.lookback, self.record.horizon, columns)
-        return Session.published(self.folder / "model.onnx", self.record.model, shape)
+        return Session.published(self.folder / MODEL, self.record.model, shape)
 
     @cached_property
     def quantiles(self) -> Session | None:

@@ -21,7 +21,7 @@ from cnnlstm_cli.config import Options, Spec, spec_from
 from cnnlstm_cli.errors import BusyError, CnnlstmError, DataError, OutputError, UsageError
 from cnnlstm_cli.forecast import Run
 from cnnlstm_cli.machine import packages
-from cnnlstm_cli.runs.atomic import writing_to
+from cnnlstm_cli.runs.atomic import out_of_space, writing_to
 from cnnlstm_cli.runs.directory import RunDirectory
 from cnnlstm_cli.runs.groups import GroupDirectory
 from cnnlstm_cli.runs.parcel import Files, packed, unpack
@@ -134,8 +134,8 @@ def _begun(directory: GroupDirectory, groups: Groups, task: Mapping[str, Any], w
     if directory.exists:
         try:
             old = directory.index()
-        except DataError as error:
-            watcher.note(f"note: {error}")
+        except DataError:
+            watcher.note(f"note: the index of {directory.path} is damaged, and written anew")
     if old["per"] != groups.per:
         raise OutputError(f"{directory.path} holds runs by {old['per']!r}. With --per {groups.per} choose another one.")
     again = not old["complete"] and old["task"] == task
@@ -186,11 +186,13 @@ class _Common:
 class _Piece:
     """A group to be trained; or why it can't be, in place of its rows.
 
-    run  the files of a run directory that holds the published version, where the training asks for it
+    run    the files of a run directory that holds the published version, where the training asks for it
+    place  of its run, as messages name it
     """
 
     table: Table | str
     run: Files | None = None
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -244,14 +246,16 @@ def _train(
 def _published(run: RunDirectory, made: _Made, unattended: Unattended, book: _Book, group: str) -> str:
     """Publish what came back of a group; why not, where something was wrong."""
     facts: dict[str, Any] = {"failed": made.failed, "why": made.why, "published": False, "mended": dict(made.mended)}
-    if made.sent:
-        try:
+    try:
+        if made.sent:
             adopt(run, made.sent, unattended.keep, unattended.wait)
             facts |= {"published": True, "validation": made.sent.entry["validation"]}
-        except (BusyError, DataError) as error:
-            facts["failed"] = str(error)
-    if made.noted:
-        run.note(*made.noted)
+        if made.noted:
+            run.note(*made.noted)
+    except (BusyError, DataError, OutputError) as error:
+        if isinstance(error, OutputError) and out_of_space(error):  # which is no fault of this group
+            raise
+        facts["failed"] = str(error)
     book.done(group, **facts)
     return str(facts["failed"])
 
@@ -277,7 +281,8 @@ class _Pieces(Sequence[_Piece]):
             return [self[k] for k in range(len(self))[number]]
         name = self.names[number]
         try:
-            return _Piece(self.groups.training(name, self.common.spec.data), self._run(name))
+            place = str(self.directory.run(name).path)
+            return _Piece(self.groups.training(name, self.common.spec.data), self._run(name), place)
         except CnnlstmError as error:
             return _Piece(str(error))
 
@@ -298,17 +303,17 @@ def _trained(common: _Common, piece: _Piece) -> _Made:
     """A version of a group, trained in a folder that is gone afterwards."""
     if isinstance(piece.table, str):
         return _Made(failed=piece.table)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            run = RunDirectory(Path(folder, "run"))
+    with writing_to(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as folder:
+        run = RunDirectory(Path(folder, "run"))
+        try:
             if piece.run:
                 run.path.mkdir()
                 unpack(piece.run, run.path)
             return _outcome(common, run, piece.table)
-    except CnnlstmError as error:
-        return _Made(failed=str(error))
-    except Exception as error:  # noqa: BLE001 - of one group, which must not take the others along
-        return _Made(failed=f"{type(error).__name__}: {error}. This is a bug in cnnlstm: please report it.")
+        except CnnlstmError as error:
+            return _Made(failed=str(error).replace(str(run.path), piece.place))
+        except Exception as error:  # noqa: BLE001 - of one group, which must not take the others along
+            return _Made(failed=f"{type(error).__name__}: {error}. This is a bug in cnnlstm: please report it.")
 
 
 def _outcome(common: _Common, run: RunDirectory, table: Table) -> _Made:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from cnnlstm_cli.candidate import Begun, Watcher, compete, write
 from cnnlstm_cli.config import Options, Spec, spec_from
 from cnnlstm_cli.errors import BusyError, DataError, InputError, UsageError
-from cnnlstm_cli.forecast import Run
+from cnnlstm_cli.forecast import MODEL, Run
 from cnnlstm_cli.gate import decide, require_comparable
 from cnnlstm_cli.machine import packages
 from cnnlstm_cli.planning import Task, prepare
 from cnnlstm_cli.runs.atomic import writing_to
 from cnnlstm_cli.runs.directory import KEEP, RunDirectory
 from cnnlstm_cli.runs.parcel import Files, packed, unpack
+from cnnlstm_cli.runs.published import content
 from cnnlstm_cli.runs.record import Record
 from cnnlstm_cli.series.reader import Data, fingerprint, opened, read_training
 from cnnlstm_cli.series.table import Table
@@ -248,9 +249,11 @@ class _Job:
 
 
 def published_in(directory: RunDirectory) -> Run | None:
-    """The published version; None where there is none that can be read."""
+    """The published version; None where there is none that can be read, and serve."""
     try:
-        return Run.open(directory.path)
+        found = Run.open(directory.path)
+        content(found.folder / MODEL, found.record.model)
+        return found
     except (InputError, DataError):
         return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import tempfile
 import time
 from pathlib import Path
 
@@ -26,6 +27,14 @@ def killed_once(folder: Path, piece: int) -> int:
 
 def killed_always(_: None, __: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def lingering(_: None, piece: int) -> None:
+    """The first is done once the second has a folder; the others go on until they are ended."""
+    with tempfile.TemporaryDirectory() as folder:
+        while piece == 0 and len(list(Path(folder).parent.iterdir())) < 2:
+            time.sleep(0.01)
+        time.sleep(60 * piece)
 
 
 def refused(_: None, piece: int) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import tempfile
 import time
 
 import distributed
@@ -26,7 +27,7 @@ from cnnlstm_cli.runs.directory import RunDirectory
 from tests import SAMPLES
 from tests.clusters import cluster, computing
 from tests.command import called
-from tests.pieces import killed_always, killed_once, refused, squared
+from tests.pieces import killed_always, killed_once, lingering, refused, squared
 from tests.test_groups import shop
 from tests.test_resume import weights
 
@@ -69,6 +70,19 @@ def test_what_a_killed_process_was_at_is_done_again(tmp_path):
     assert carried_out(killed_once, tmp_path, range(5), "local", follower.stands) == list(range(5))
     assert follower.told[-1].lost == 1
     assert follower.told[-1].done == 5
+
+
+def test_what_processes_that_are_ended_leave_behind_is_cleared_away(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def interrupted(standing: Standing) -> None:
+        if standing.done:
+            assert list(tmp_path.glob("*/*")), "the other is at work in a folder of its own"
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        carried_out(lingering, None, range(4), "local", interrupted)
+    assert not list(tmp_path.iterdir())
 
 
 def test_who_follows_is_told_of_processes_that_are_lost_and_of_those_that_join(capsys):

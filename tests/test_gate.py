@@ -11,7 +11,8 @@ import pytest
 
 import cnnlstm_cli as c
 from cnnlstm_cli.candidate import Watcher
-from cnnlstm_cli.errors import UsageError
+from cnnlstm_cli.errors import StoppedError, UsageError
+from cnnlstm_cli.render.answer import after_publishing
 from cnnlstm_cli.runs.directory import RunDirectory
 from cnnlstm_cli.training import Outcome, Unattended, attempt
 from tests import SAMPLES
@@ -145,6 +146,10 @@ def test_models_of_other_things_are_not_compared(frame, poor, what, options):
 def test_a_run_that_can_not_be_read_is_replaced(frame, poor):
     (poor.folder / "run.json").write_text("{")
     assert again(frame, poor.path, SMALL).published
+    assert not again(frame, poor.path, SMALL).trained, "nothing has changed"
+    c.Run.open(poor.path).folder.joinpath("model.onnx").write_bytes(b"damaged")
+    assert again(frame, poor.path, SMALL).published, "but that can't be served"
+    assert len(c.predict(frame, poor.path)) == STEPS
 
 
 def test_the_command_says_what_it_did_and_why(tmp_path):
@@ -167,6 +172,21 @@ def test_the_command_says_what_it_did_and_why(tmp_path):
     none = command("rollback", run)
     assert (none.returncode, none.stdout) == (65, "")
     assert "no version before" in none.stderr
+
+
+def test_that_a_version_is_published_is_said_where_the_answer_can_not_be_written(tmp_path):
+    data, run = SAMPLES / "air_passengers.csv", tmp_path / "run"
+    with open("/dev/full", "w") as full:
+        done = command("train", data, "--run", run, *QUICK, "--json", "-q", stdout=full)
+    assert done.returncode == 73
+    assert "can't write to standard output: No space left on device. Send it elsewhere." in done.stderr
+    assert f"What was trained is published, in {run}." in done.stderr
+    assert c.Run.open(run).record.horizon
+
+
+def test_ctrl_c_after_publishing_does_not_say_that_nothing_was_published():
+    with pytest.raises(StoppedError, match="runs/x holds what was trained"), after_publishing("runs/x"):
+        raise KeyboardInterrupt
 
 
 def test_the_command_goes_back(air, tmp_path):

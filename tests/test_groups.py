@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import io
 import json
@@ -22,6 +23,7 @@ from hypothesis import strategies as st
 import cnnlstm_cli as c
 from cnnlstm_cli.errors import DataError, OutputError, UsageError
 from cnnlstm_cli.groups_training import Groupwise, train_groups
+from cnnlstm_cli.runs.atomic import writing_to
 from cnnlstm_cli.runs.directory import RunDirectory
 from cnnlstm_cli.runs.groups import LONGEST, folder_name
 from cnnlstm_cli.runs.parcel import packed, unpack
@@ -280,6 +282,35 @@ def test_what_a_later_training_does_not_replace_is_served_as_before(tmp_path):
     (tmp_path / "runs" / "groups.json").write_text("{")
     assert not train_groups(more, tmp_path / "runs", "shop", target="sales", **options).failed
     assert c.forecast_groups(more, tmp_path / "runs").failed == {}
+
+
+def test_a_group_whose_folder_is_in_the_way_does_not_stop_the_others(tmp_path, monkeypatch):
+    """But a full disk does."""
+    frame = pd.concat([shop("a"), shop("b")], ignore_index=True)
+    (tmp_path / "runs" / "groups").mkdir(parents=True)
+    (tmp_path / "runs" / "groups.json").write_text(_index(groups={}))
+    (tmp_path / "runs" / "groups" / "a").write_text("a file")
+    made = train_groups(frame, tmp_path / "runs", "shop", horizon=7, settings=TINY)
+    assert made.failed == {"a": f"can't write {tmp_path}/runs/groups/a: File exists. Choose another place."}
+    assert list(c.forecast_groups(frame, tmp_path / "runs").made) == ["b"]
+
+    def full(*_: object) -> None:
+        with writing_to(tmp_path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("cnnlstm_cli.groups_training.adopt", full)
+    with pytest.raises(OutputError, match="Free some space"):
+        train_groups(frame, tmp_path / "runs", "shop", horizon=7, settings=TINY)
+
+
+def test_what_is_wrong_with_a_groups_run_names_it_where_it_lies(tmp_path):
+    frame = pd.concat([shop("a"), shop("b")], ignore_index=True)
+    train_groups(frame, tmp_path / "runs", "shop", horizon=7, settings=TINY)
+    c.train(shop("a")[["day", "sales"]], tmp_path / "runs" / "groups" / "a", horizon=7, settings=TINY)
+    unattended = Unattended(only_if_better=True)
+    made = train_groups(frame, tmp_path / "runs", "shop", horizon=7, settings=TINY, unattended=unattended)
+    assert list(made.failed) == ["a"]
+    assert f"the version published in {tmp_path}/runs/groups/a has id None" in made.failed["a"]
 
 
 def test_a_column_of_whole_numbers_is_the_same_with_an_empty_cell(tmp_path):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -229,6 +231,15 @@ def test_trials_whose_forecast_is_damaged_are_left_out_of_the_average(tmp_path):
     left = made.chosen
     assert left
     assert first not in {each.number for each in left}
+
+
+def test_a_journal_whose_values_are_none_of_the_space_is_told(tmp_path):
+    made = search(tmp_path, ROUND)
+    made.carry_out(Workers())
+    with contextlib.closing(sqlite3.connect(made.study.folder / "journal.sqlite3")) as journal, journal:
+        journal.execute("update trial_params set param_value = 77")
+    with pytest.raises(DataError, match=r"journal\.sqlite3 can't be used.*Remove it to begin anew"):
+        Study.begun(tmp_path / "search", {"data": "one"}, SPACE, seed=3)
 
 
 def test_another_task_begins_anew_and_a_damaged_journal_is_told(tmp_path):

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -26,6 +27,7 @@ class Processes:
 
     def __init__(self) -> None:
         self._pool: ProcessPoolExecutor | None = None
+        self._folder: tempfile.TemporaryDirectory[str]  # what they leave behind, when they are ended, is in it
         self._shared: Any = None
         self._at_once = self._each = 0
 
@@ -66,7 +68,9 @@ class Processes:
             self._each = TASK + COPIES * len(sent)
             self._at_once = processes(count, self._each)
             context = multiprocessing.get_context("spawn")  # a fork would take TensorFlow's threads apart
-            self._pool, self._shared = ProcessPoolExecutor(self._at_once, context, _begin, (sent,)), shared
+            self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+            begin = (sent, self._folder.name)
+            self._pool, self._shared = ProcessPoolExecutor(self._at_once, context, _begin, begin), shared
         return self._pool
 
     def close(self) -> None:
@@ -75,6 +79,7 @@ class Processes:
             for worker in list((self._pool._processes or {}).values()):  # until Python 3.14 nothing else can end them
                 worker.terminate()
             self._pool.shutdown(cancel_futures=True)
+            self._folder.cleanup()
         self._pool = self._shared = None
 
 
@@ -103,11 +108,12 @@ def processes(count: int, each: int) -> int:
 _shared: Any = None  # of a process of ours: what all its pieces share
 
 
-def _begin(sent: bytes) -> None:
+def _begin(sent: bytes, folder: str) -> None:
     """In a new process: Ctrl-C is the first one's to hear, and where that is killed this one has no more to do."""
     global _shared  # noqa: PLW0603 - a process's initialiser has no other place
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    tempfile.tempdir = folder
     _shared = pickle.loads(sent)  # noqa: S301 - our own, out of a pipe of our own
 
 

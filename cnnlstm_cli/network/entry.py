@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
+from cnnlstm_cli.errors import UsageError
 from cnnlstm_cli.network.build import start_linear
 from cnnlstm_cli.network.restore import built, restored
 from cnnlstm_cli.series.windows import Windows
 from cnnlstm_cli.specs import ModelSpec, TrainSpec
 
 Linear: TypeAlias = "NDArray[np.float64] | None"
+
+
+@contextlib.contextmanager
+def enough_memory() -> Iterator[None]:
+    """Turns the want of it into a UsageError."""
+    try:
+        yield
+    except (MemoryError, tf.errors.ResourceExhaustedError):
+        raise UsageError(
+            "there is not enough memory for a network of this size. Take fewer model.filters or model.units, a smaller "
+            "train.batch_size, or a shorter --lookback."
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -32,8 +48,10 @@ class Entry:
     begun: Path | None = None
     checkpoint: Path | None = None
 
+    @enough_memory()
     def network(self, windows: Windows, linear: Linear) -> keras.Model:
-        """As the training begins. Raises DataError when the file of its weights is not of such a network."""
+        """As the training begins. Raises DataError when the file of its weights is not of such a network,
+        UsageError when there is not enough memory for it."""
         model = built(self.spec, windows, self.train.seed)
         if self.begun:
             restored(model, self.begun, "Train without --warm-start.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cnnlstm_cli.errors import OutputError, UsageError
+from cnnlstm_cli.errors import OutputError, StoppedError, UsageError
 
 
 def report(facts: dict[str, Any], json: bool) -> None:
@@ -35,7 +37,7 @@ def write_answer(content: bytes, file: Path | None) -> None:
 def answer(content: bytes) -> None:
     """The answer, and nothing else, on standard output, whatever the terminal's locale."""
     if sys.stdout is None:
-        raise OutputError("standard output is closed. Leave it open, or use -o.")
+        raise OutputError("standard output is closed. Leave it open.")
     try:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
@@ -43,7 +45,18 @@ def answer(content: bytes) -> None:
         # whoever read it has seen enough; at exit the interpreter must not find the pipe closed once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        raise OutputError(f"can't write to standard output: {error.strerror}. Free some space, or use -o.") from None
+        raise OutputError(f"can't write to standard output: {error.strerror}. Send it elsewhere.") from None
+
+
+@contextlib.contextmanager
+def after_publishing(run: Path) -> Iterator[None]:
+    """Where it can't be told what came of a training, that it was published is said all the same."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise StoppedError(f"{run} holds what was trained: that was done before.") from None
+    except OutputError as error:
+        raise OutputError(f"{error} What was trained is published, in {run}.") from None
 
 
 def refuse_to_write(output: Path, data: str, run: Path | None) -> None:

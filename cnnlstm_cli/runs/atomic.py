@@ -19,9 +19,17 @@ def writing_to(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        remedy = "Free some space there, or choose another place." if full else "Choose another place."
+        remedy = "Free some space there, or choose another place." if _full(error) else "Choose another place."
         raise OutputError(f"can't write {path}: {error.strerror or error}. {remedy}") from error
+
+
+def out_of_space(error: OutputError) -> bool:
+    """Whether there is no space left, which is so for every other file as well."""
+    return isinstance(error.__cause__, OSError) and _full(error.__cause__)
+
+
+def _full(error: OSError) -> bool:
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

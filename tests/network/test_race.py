@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from cnnlstm_cli.config import Spec
-from cnnlstm_cli.errors import DataError
+from cnnlstm_cli.errors import DataError, UsageError
 from cnnlstm_cli.evaluation import ridge
 from cnnlstm_cli.evaluation.baselines import of_lookback
 from cnnlstm_cli.network.build import average, build, linear_network, start_linear
@@ -255,6 +256,16 @@ def test_an_error_of_one_member_ends_the_others_and_is_told(waves: Windows) -> N
     values[:100] = np.nan
     with pytest.raises(DataError, match=r"train\.learning_rate"):
         run(replace(waves, values=values), LONG, start="zero")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM")])
+def test_a_network_that_there_is_no_memory_for_is_told(waves: Windows, monkeypatch: Any, error: Exception) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("cnnlstm_cli.network.race.fit", fail)
+    with pytest.raises(UsageError, match=r"not enough memory .* fewer model\.filters"):
+        run(waves)
 
 
 def test_progress_adds_up_over_the_members(waves: Windows) -> None:
