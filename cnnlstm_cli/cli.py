@@ -87,8 +87,7 @@ def train(
         **opt.named(given),
     }
     if per is not None:
-        with contextlib.closing(watcher):
-            _train_groups(data, run, per, unattended, how, messages, json)
+        _train_groups(data, run, per, unattended, how, messages, json)
         return
     with contextlib.closing(watcher):
         outcome = training.attempt(data, run, unattended, **how)
@@ -110,7 +109,8 @@ def _train_groups(
     from cnnlstm_cli.render.report import to_json
 
     try:
-        made = train_groups(data, run, per, unattended=unattended, **how)
+        with contextlib.closing(how["watcher"]):
+            made = train_groups(data, run, per, unattended=unattended, **how)
     except KeyboardInterrupt as stop:
         raise StoppedError(str(stop)) if stop.args else stop from None
     facts = inspect_groups(run)
