@@ -128,6 +128,9 @@ def test_a_place_that_is_none_is_refused(air, monkeypatch):
     done = called("backtest", AIR, "--cluster", "tcp://127.0.0.1:9")
     assert (done.returncode, done.stdout) == (75, "")
     assert "no scheduler answers" in done.stderr
+    done = called("backtest", AIR, "--cluster", "tls://127.0.0.1:9")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "tls://127.0.0.1:9 needs certificates: DASK_DISTRIBUTED__COMM__TLS__CA_FILE" in done.stderr
     with pytest.raises(UsageError, match="with --run"):
         c.backtest(AIR, air, cluster="local")
 
@@ -194,12 +197,11 @@ def test_a_backtest_is_the_same_to_the_bit_here_in_processes_and_from_folds_that
 def test_members_trained_on_a_cluster_are_those_trained_here_also_when_the_scheduler_goes_away(tmp_path):
     """What has come back before it went is kept, and gone on from without a cluster."""
     settings = {"model": {"filters": 8, "units": 8}, "train": {"epochs": 6, "patience": 9}}
-    options = {"lookback": 14, "settings": settings, "members": 3}
+    options = {"lookback": 14, "settings": settings, "members": 2}
     here = weights(c.train(AIR, tmp_path / "here", **options).path)
     with cluster(workers=1) as there:
         follower = Follower(at=1, act=there.scheduler.kill)
         with pytest.raises(BusyError, match="the scheduler went away"):
             c.train(AIR, tmp_path / "gone", cluster=there.address, watcher=follower, **options)
-    kept = list((tmp_path / "gone" / "checkpoint").glob("race-*.npz"))
-    assert 1 <= len(kept) < 3
+    assert len(list((tmp_path / "gone" / "checkpoint").glob("race-*.npz"))) == 1
     same_weights(here, weights(c.train(AIR, tmp_path / "gone", resume=True, **options).path))

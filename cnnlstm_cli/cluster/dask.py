@@ -57,11 +57,10 @@ def _client(address: str) -> Client:
         raise UsageError(f"--cluster {address} is no address. Write local, or tcp://host:8786.") from None
     except TypeError:
         raise UsageError(f"--cluster {address} needs certificates: {CERTIFICATES}.") from None
-    except OSError as error:
-        if isinstance(error, FileNotFoundError | ssl.SSLError):
-            raise UsageError(
-                f"--cluster {address}: {error.strerror or error}. Certificates are named by {CERTIFICATES}."
-            ) from None
+    except (FileNotFoundError, PermissionError, ssl.SSLError) as error:
+        why = error.strerror or error
+        raise UsageError(f"--cluster {address}: {why}. Certificates are named by {CERTIFICATES}.") from None
+    except OSError:
         raise BusyError(
             f"--cluster {address}: no scheduler answers. Start one, and workers, with: dask scheduler --host "
             "127.0.0.1; dask worker tcp://127.0.0.1:8786"
