@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
-from cnnlstm_cli.errors import UsageError
 from cnnlstm_cli.network.build import start_linear
+from cnnlstm_cli.network.memory import enough_memory
 from cnnlstm_cli.network.restore import built, restored
 from cnnlstm_cli.series.windows import Windows
 from cnnlstm_cli.specs import ModelSpec, TrainSpec
 
 Linear: TypeAlias = "NDArray[np.float64] | None"
-
-
-@contextlib.contextmanager
-def enough_memory() -> Iterator[None]:
-    """Turns the want of it into a UsageError."""
-    try:
-        yield
-    except (MemoryError, tf.errors.ResourceExhaustedError):
-        raise UsageError(
-            "there is not enough memory for a network of this size. Take fewer model.filters or model.units, a smaller "
-            "train.batch_size, or a shorter --lookback."
-        ) from None
 
 
 @dataclass(frozen=True)

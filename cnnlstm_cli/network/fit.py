@@ -28,6 +28,7 @@ from tensorflow.python.framework import ops
 
 from cnnlstm_cli.errors import DataError
 from cnnlstm_cli.network.checkpoint import Checkpoint, Epoch, Known, Weights
+from cnnlstm_cli.network.memory import enough_memory
 from cnnlstm_cli.series.calendar import Calendar
 from cnnlstm_cli.series.windows import Windows
 from cnnlstm_cli.specs import SLOWEST, WINDOWS_AN_EPOCH, TrainSpec
@@ -141,6 +142,7 @@ def continued(spec: TrainSpec, windows: int) -> TrainSpec:
     return settled(replace(spec, epochs=spec.epochs or few, learning_rate=rate), windows)
 
 
+@enough_memory()
 def fit(
     model: keras.Model,
     windows: Windows,
@@ -167,7 +169,7 @@ def fit(
 
     A KeyboardInterrupt ends the training: once an epoch is finished and `keep_interrupted()` says so, with what was
     learnt until then; otherwise it is raised again. Raises DataError when a loss is not finite, OSError when the
-    checkpoint can't be written.
+    checkpoint can't be written, UsageError for want of memory.
     """
     course = plan(len(windows.training), spec)
     judge = _judge(model, windows) if len(windows.validation) else None

@@ -26,7 +26,7 @@ from cnnlstm_cli.machine import cores
 from cnnlstm_cli.network.checkpoint import Epoch
 from cnnlstm_cli.network.choose import weighed
 from cnnlstm_cli.network.elsewhere import train_elsewhere
-from cnnlstm_cli.network.entry import Entry, Linear, enough_memory
+from cnnlstm_cli.network.entry import Entry, Linear
 from cnnlstm_cli.network.fit import Fit, fit, forecaster
 from cnnlstm_cli.series.windows import Windows
 from cnnlstm_cli.specs import REGULARISED, ModelSpec, TrainSpec
@@ -204,7 +204,6 @@ def _train(
     models = [entry.network(windows, linear) for entry in entries]  # Keras draws weights from one generator
     progress = _Progress(len(entries), None if seconds is None else time.monotonic() + seconds)
 
-    @enough_memory()
     def work(number: int) -> Fit:
         entry = entries[number]
         if entry.train.epochs == 0:

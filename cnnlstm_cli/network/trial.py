@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from cnnlstm_cli.config import Spec
 from cnnlstm_cli.errors import CnnlstmError
-from cnnlstm_cli.network.entry import Entry, Linear, enough_memory
+from cnnlstm_cli.network.entry import Entry, Linear
 from cnnlstm_cli.network.fit import fit, forecaster, plan, settled
 from cnnlstm_cli.network.race import Member, averaged
 from cnnlstm_cli.series.windows import Windows
@@ -79,7 +79,6 @@ def climb(common: Common, way: Climb) -> Reached:
         return Reached(failed=str(error), seconds=time.perf_counter() - started)
 
 
-@enough_memory()
 def _climbed(common: Common, way: Climb, kept: Path, started: float) -> Reached:
     windows, spec = common.windows, common.spec.with_own(way.own)
     train = settled(spec.train, len(windows.training))

@@ -263,7 +263,7 @@ def test_a_network_that_there_is_no_memory_for_is_told(waves: Windows, monkeypat
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("cnnlstm_cli.network.race.fit", fail)
+    monkeypatch.setattr("cnnlstm_cli.network.fit._optimizer", fail)
     with pytest.raises(UsageError, match=r"not enough memory .* fewer model\.filters"):
         run(waves)
 
